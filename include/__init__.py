@@ -1,0 +1,1 @@
+"""Features: plain Python, one package each, no Airflow."""

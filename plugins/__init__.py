@@ -1,0 +1,1 @@
+"""All that knows Airflow. Only *_plugin.py is loaded by Airflow itself, see .airflowignore."""

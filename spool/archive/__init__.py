@@ -1,0 +1,1 @@
+"""The object store: keys, conditional puts, shipping, heads, floors."""

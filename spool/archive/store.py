@@ -1,0 +1,69 @@
+"""
+What the engine asks of an object store. `s3_store.py` is the real one, `tests/fakes/memory_store.py` the one that fails on demand;
+`tests/contract/object_store_contract.py` runs on both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple, Protocol
+
+
+class ObjectInfo(NamedTuple):
+    """One line of a listing."""
+
+    key: str
+    size_bytes: int
+    etag: str
+
+
+class StoredObject(NamedTuple):
+    """A whole object. `metadata` keys are lower-case."""
+
+    body: bytes
+    etag: str
+    metadata: Mapping[str, str]
+
+
+class ObjectStore(Protocol):
+    """
+    Every method raises StoreUnavailable (try again) or StoreRefused (a person is needed), besides what it names.
+
+    Each call ends within 10 s. Strong read-after-write and listing in UTF-8 binary order are assumed, as S3 gives them.
+    """
+
+    def put_if_absent(self, key: str, body: bytes, metadata: Mapping[str, str]) -> str:
+        """
+        Store an object under a free key and return its ETag; ObjectExists where the key is taken.
+
+        Durable and checksum-verified by the store when it returns. After StoreUnavailable the object may exist.
+        """
+        ...
+
+    def put_if_match(self, key: str, body: bytes, etag: str | None) -> str:
+        """Replace the object with this ETag (None = it must not exist); PreconditionFailed otherwise. Returns the new ETag."""
+        ...
+
+    def get(self, key: str) -> StoredObject:
+        """The whole object; ObjectMissing."""
+        ...
+
+    def metadata(self, key: str) -> Mapping[str, str]:
+        """Only the metadata; ObjectMissing."""
+        ...
+
+    def get_tail(self, key: str, size_bytes: int) -> bytes:
+        """The last `size_bytes` of the object, or all of it where it is shorter; ObjectMissing."""
+        ...
+
+    def list(self, prefix: str, *, start_after: str = "") -> Iterator[ObjectInfo]:
+        """All objects below `prefix` with keys above `start_after`, in binary order of their keys; pages are fetched as needed."""
+        ...
+
+    def folders(self, prefix: str) -> Iterator[str]:
+        """The distinct next parts of keys below `prefix` (which ends in `/`), in order, without slashes."""
+        ...
+
+    def delete(self, key: str) -> None:
+        """Remove an object; missing is fine."""
+        ...

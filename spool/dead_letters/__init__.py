@@ -1,0 +1,1 @@
+"""What could not go on, with its reason and its way back."""

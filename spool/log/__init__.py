@@ -1,0 +1,1 @@
+"""The local write-ahead log: batches, segments, group commit, recovery."""

@@ -1,0 +1,71 @@
+"""
+The one header the engine adds, named `spool`, in its two forms. Pure bytes.
+
+In a local segment it stands only on the first record of a group (or of an idempotent append, rule 6):
+
+    0      1             5
+    +------+-------------+---------------------------------------+
+    | 1 u8 | group   u32 | room for producer and sequence        |
+    +------+-------------+---------------------------------------+
+    group = number of events of the group that begins here, 0 = none
+
+In the archive and in Kafka every record has it:
+
+    0      1                5            13                21              25
+    +------+----------------+------------+-----------------+---------------+--------------+
+    | 1 u8 | generation u32 | offset u64 | group first u64 | group size u32 | log id utf-8 |
+    +------+----------------+------------+-----------------+---------------+--------------+
+    generation = 0 but for events sent again after a rewind; group size = 1 for an event without a group
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import NamedTuple
+
+VERSION = 1
+_LOCAL = struct.Struct(">BI")
+_ARCHIVED = struct.Struct(">BIQQI")
+
+
+class ArchivedPosition(NamedTuple):
+    """What the header of an archived or delivered record says."""
+
+    log: str
+    offset: int
+    generation: int
+    group_first: int
+    group_size: int
+
+
+def encode_local(group_size: int) -> bytes:
+    return _LOCAL.pack(VERSION, group_size)
+
+
+def decode_local(data: bytes) -> int:
+    """The size of the group that begins here. ValueError for an unknown version or a short header."""
+    if len(data) < _LOCAL.size:
+        raise ValueError(f"spool header of {len(data)} bytes")
+    version, group_size = _LOCAL.unpack_from(data)
+    if version != VERSION:
+        raise ValueError(f"spool header of version {version}, this program reads {VERSION}")
+    return int(group_size)
+
+
+def encode_archived(position: ArchivedPosition) -> bytes:
+    return archived_prefix(position) + position.log.encode()
+
+
+def archived_prefix(position: ArchivedPosition) -> bytes:
+    """The header without the log id: for loops over many records of one log."""
+    return _ARCHIVED.pack(VERSION, position.generation, position.offset, position.group_first, position.group_size)
+
+
+def decode_archived(data: bytes) -> ArchivedPosition:
+    """ValueError for an unknown version or a short header."""
+    if len(data) < _ARCHIVED.size:
+        raise ValueError(f"spool header of {len(data)} bytes")
+    version, generation, offset, group_first, group_size = _ARCHIVED.unpack_from(data)
+    if version != VERSION:
+        raise ValueError(f"spool header of version {version}, this program reads {VERSION}")
+    return ArchivedPosition(data[_ARCHIVED.size :].decode(), offset, generation, group_first, group_size)

@@ -1,0 +1,1 @@
+"""Into Kafka: planning, transactions, checkpoint, refusals."""
