@@ -68,7 +68,7 @@ class OffsetRange(NamedTuple):
     next: int
 
     @property
-    def count(self) -> int:
+    def event_count(self) -> int:
         return self.next - self.first
 
 
@@ -85,5 +85,5 @@ class Accepted(NamedTuple):
     acknowledgement: Acknowledgement
 
     @property
-    def count(self) -> int:
-        return sum(r.count for r in self.ranges)
+    def event_count(self) -> int:
+        return sum(r.event_count for r in self.ranges)

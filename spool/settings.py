@@ -158,7 +158,7 @@ class _Node:
         where = ".".join(filter(None, (self._where, key)))
         return _Node(self._path, where, self._value.pop(key, None))
 
-    def keys(self) -> list[str]:
+    def names(self) -> list[str]:
         for key in self._value:
             if not isinstance(key, str):
                 raise self.error(str(key), "must be text")
@@ -179,7 +179,7 @@ def _settings(node: _Node) -> Settings:
         checkpoint_partitions=_positive(node, "checkpoint_partitions", int),
         deliveries_topic=node.take("deliveries_topic", str),
         deliveries_retention_days=_positive(node, "deliveries_retention_days", int),
-        streams={name: _stream(streams, name) for name in streams.keys()},
+        streams={name: _stream(streams, name) for name in streams.names()},
     )
     node.refuse_rest(["version", *(f.name for f in fields(Settings))])
     if not settings.streams:

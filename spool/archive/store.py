@@ -1,6 +1,6 @@
 """
-What the engine asks of an object store. `s3_store.py` is the real one, `tests/fakes/memory_store.py` the one that fails on demand;
-`tests/contract/object_store_contract.py` runs on both.
+What the engine asks of an object store. `s3_store.py` is the real one, `tests/fakes/memory_store.py` the one that fails on
+demand; `tests/contract/object_store_contract.py` runs on both.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class ObjectStore(Protocol):
         ...
 
     def put_if_match(self, key: str, body: bytes, etag: str | None) -> str:
-        """Replace the object with this ETag (None = it must not exist); PreconditionFailed otherwise. Returns the new ETag."""
+        """Replace the object with this ETag (None = it must not exist) and return the new one; PreconditionFailed."""
         ...
 
     def get(self, key: str) -> StoredObject:
@@ -57,7 +57,7 @@ class ObjectStore(Protocol):
         ...
 
     def list(self, prefix: str, *, start_after: str = "") -> Iterator[ObjectInfo]:
-        """All objects below `prefix` with keys above `start_after`, in binary order of their keys; pages are fetched as needed."""
+        """All objects below `prefix` with keys above `start_after`, in binary order; pages are fetched as needed."""
         ...
 
     def folders(self, prefix: str) -> Iterator[str]:

@@ -29,7 +29,6 @@ from typing import NamedTuple, Protocol
 from aiokafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchBuilder
 from aiokafka.record.util import calc_crc32c
 
-from spool.event import Headers
 
 HEADER = struct.Struct(">qiibIhiqqqhii")
 HEADER_BYTES = HEADER.size
@@ -63,7 +62,7 @@ class BatchHeader(NamedTuple):
     producer_id: int
     producer_epoch: int
     base_sequence: int
-    count: int
+    record_count: int
 
     @property
     def size_bytes(self) -> int:
@@ -94,7 +93,7 @@ def read_header(data: bytes | bytearray | memoryview, at: int = 0) -> BatchHeade
     if len(data) - at < HEADER_BYTES:
         return None
     header = BatchHeader._make(HEADER.unpack_from(data, at))
-    if header.magic != MAGIC or not LENGTH_MIN <= header.length <= LENGTH_MAX or header.count < 1:
+    if header.magic != MAGIC or not LENGTH_MIN <= header.length <= LENGTH_MAX or header.record_count < 1:
         return None
     if at + header.size_bytes > len(data):
         return None
@@ -104,7 +103,7 @@ def read_header(data: bytes | bytearray | memoryview, at: int = 0) -> BatchHeade
 def crc_is_right(batch: bytes | bytearray | memoryview) -> bool:
     """Whether a whole batch (`read_header` passed, cut to its size) passes its CRC."""
     stored: int = struct.unpack_from(">I", batch, 17)[0]
-    return stored == calc_crc32c(bytes(memoryview(batch)[CRC_START:]))
+    return bool(stored == calc_crc32c(bytes(memoryview(batch)[CRC_START:])))
 
 
 def records(batch: bytes) -> Iterator[Record]:
