@@ -83,7 +83,8 @@ class Places:
     kafka: Mapping[str, str] | None = None
 
     def __repr__(self) -> str:
-        return f"Places(folder={self.folder}, s3={self.s3_endpoint}/{self.s3_bucket}, kafka={self.kafka_bootstrap})"
+        kafka = (self.kafka or {}).get("bootstrap.servers", "none")
+        return f"Places(folder={self.folder}, s3={self.s3_endpoint}/{self.s3_bucket}, kafka={kafka})"
 
     @property
     def kafka_bootstrap(self) -> str:

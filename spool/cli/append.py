@@ -1,0 +1,62 @@
+"""`append`: NDJSON on standard input into a stream."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from spool.cli.composition import parts
+from spool.cli.output import Output
+from spool.cli.verb import Verb, add_stream_option, whole_number
+from spool.event import Accepted
+from spool.intake.client import TIMEOUT_S, SpoolClient
+from spool.intake.ndjson import LineFields, read
+
+
+def _add_options(parser: argparse.ArgumentParser) -> None:
+    add_stream_option(parser, required=True)
+    parser.add_argument("--key-field", default="", help="this field of each line is the key")
+    parser.add_argument("--group-field", default="", help="adjacent lines with one value of this field are one group")
+    parser.add_argument("--type", default="", help="CloudEvents type of the events")
+    parser.add_argument("--ack", choices=["s3", "disk"], default=None, help="what to wait for (the stream's own)")
+    parser.add_argument("--timeout", type=float, default=TIMEOUT_S, metavar="S", help="seconds for one batch (%(default)s)")
+    parser.add_argument("--batch", type=whole_number, default=1000, metavar="N", help="lines in one append (%(default)s)")
+
+
+def _run(options: argparse.Namespace, output: Output) -> int:
+    settings, places = built = parts(options)
+    settings.stream(options.stream)
+    fields = LineFields(key=options.key_field, group=options.group_field, event_type=options.type)
+    accepted = 0
+    with SpoolClient(places.folder, settings, store=built.store) as client:
+        try:
+            for intake in read(sys.stdin.buffer, fields, batch=options.batch):
+                append = client.append_group if intake.is_group else client.append
+                answer = append(
+                    options.stream, intake.events, acknowledgement=options.ack, timeout_s=options.timeout
+                )
+                accepted += answer.event_count
+                _print_accepted(output, answer, intake.last_line)
+        finally:
+            output.result({"accepted": accepted, "stream": options.stream}, f"accepted {accepted:,} events")
+    return 0
+
+
+def _print_accepted(output: Output, answer: Accepted, last_line: int) -> None:
+    row = {
+        "stream": answer.stream,
+        "log": answer.log,
+        "ranges": [[r.first, r.next - 1] for r in answer.ranges],
+        "acknowledgement": answer.acknowledgement,
+        "last_line": last_line,
+    }
+    spans = ", ".join(f"{answer.stream}/{answer.log}/{r.first}..{r.next - 1}" for r in answer.ranges)
+    output.result(row, f"{spans}  on {answer.acknowledgement}, lines up to {last_line}")
+
+
+VERB = Verb(
+    help="append NDJSON from standard input",
+    description="One JSON object a line; the line is the payload. Prints the positions, durable at the acknowledgement, as they are given.",
+    add_options=_add_options,
+    run=_run,
+)

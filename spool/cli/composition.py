@@ -1,0 +1,37 @@
+"""The composition root of the command line: from variables and the settings file to the rooms of the engine."""
+
+from __future__ import annotations
+
+import argparse
+from typing import NamedTuple
+
+from spool import settings as spool_settings
+from spool.archive.s3_store import s3_store_from_places
+from spool.archive.store import ObjectStore
+from spool.audit.alarm_book import AlarmBook
+from spool.log.local_alarms import LocalAlarms
+from spool.settings import Places, Settings, StreamSettings
+
+
+class Parts(NamedTuple):
+    """What most verbs need."""
+
+    settings: Settings
+    places: Places
+
+    def store(self) -> ObjectStore:
+        return s3_store_from_places(self.places)
+
+    def local_alarms(self) -> LocalAlarms:
+        return LocalAlarms(self.places.folder)
+
+    def alarm_book(self, store: ObjectStore) -> AlarmBook:
+        return AlarmBook(store, self.settings.root, local=self.local_alarms())
+
+    def streams(self, only: str | None) -> list[StreamSettings]:
+        return [self.settings.stream(only)] if only else [self.settings.streams[name] for name in sorted(self.settings.streams)]
+
+
+def parts(options: argparse.Namespace) -> Parts:
+    """SettingsError where the file or a variable is missing or wrong."""
+    return Parts(spool_settings.load(options.config), spool_settings.places_from_environment())
