@@ -1,0 +1,116 @@
+"""
+The manifest of a batch of files: one line `sha256  relative path` each, as sha256sum prints and checks them.
+
+`raw/<collector>/<batch>.manifest` is written last, by rename: the batch beside it is complete when it is there, and
+whole when it matches. It comes from outside, so paths are checked before anything is opened by them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from spool.errors import TerminalError
+
+MANIFEST_SUFFIX = ".manifest"
+# Longest path of Linux, twice the largest batch of the gate.
+PATH_BYTES_MAX = 4096
+FILES_MAX = 20_000
+
+_LINE = re.compile(r"([0-9a-f]{64})  (.+)\Z")
+
+Manifest = Mapping[str, str]
+"""Relative path, with `/`, to the sha256 of the file's bytes in hex."""
+
+
+class ManifestRefused(TerminalError):
+    """The text is not a manifest, or names a path that leads out of its batch."""
+
+
+class Difference(NamedTuple):
+    """What a folder holds against its manifest; all three empty = it matches."""
+
+    missing: tuple[str, ...]
+    unknown: tuple[str, ...]
+    changed: tuple[str, ...]
+
+    def __bool__(self) -> bool:
+        return bool(self.missing or self.unknown or self.changed)
+
+    def __str__(self) -> str:
+        parts = zip(("missing", "unknown", "changed"), self, strict=True)
+        return ", ".join(f"{len(names)} {what} ({names[0]!a}...)" for what, names in parts if names)
+
+
+def parse(text: str) -> dict[str, str]:
+    """The manifest in `text`; ManifestRefused names the line."""
+    manifest: dict[str, str] = {}
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line:
+            continue
+        match = _LINE.match(line)
+        if match is None or not is_safe_path(match[2]):
+            raise ManifestRefused(f"line {number} is not `sha256  path`: {line[:200]!a}")
+        if match[2] in manifest:
+            raise ManifestRefused(f"line {number} names {match[2]!a} again")
+        manifest[match[2]] = match[1]
+    if len(manifest) > FILES_MAX:
+        raise ManifestRefused(f"{len(manifest)} files are more than a batch may have ({FILES_MAX})")
+    return manifest
+
+
+def encode(manifest: Manifest) -> str:
+    """The text of a manifest, in the order of paths."""
+    return "".join(f"{manifest[path]}  {path}\n" for path in sorted(manifest))
+
+
+def is_safe_path(path: str) -> bool:
+    """Relative, below its folder whatever it is joined to, and one line of text."""
+    parts = path.split("/")
+    return (
+        path.isprintable()
+        and len(os.fsencode(path)) <= PATH_BYTES_MAX
+        and not any(part in ("", ".", "..") for part in parts)
+    )
+
+
+def compare(folder: Path, manifest: Manifest) -> Difference:
+    """Hash every file below `folder` against the manifest. A link or device is `unknown`, whatever it leads to."""
+    found = _files(folder)
+    known = found.keys() & manifest.keys()
+    return Difference(
+        missing=tuple(sorted(manifest.keys() - found.keys())),
+        unknown=tuple(sorted(found.keys() - manifest.keys())),
+        changed=tuple(p for p in sorted(known) if not found[p].is_file() or sha256_of(found[p]) != manifest[p]),
+    )
+
+
+def hashed(folder: Path) -> dict[str, str]:
+    """The manifest of what lies below `folder` now; ManifestRefused for what is not a regular file with a fit name."""
+    manifest: dict[str, str] = {}
+    for path, file in _files(folder).items():
+        if file.is_symlink() or not file.is_file() or not is_safe_path(path):
+            raise ManifestRefused(f"{path!a} is not a regular file with a name that fits a line of text")
+        manifest[path] = sha256_of(file)
+    return manifest
+
+
+def sha256_of(file: Path) -> str:
+    """In hex; a symbolic link is not followed."""
+    descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW)
+    with os.fdopen(descriptor, "rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def _files(folder: Path) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for parent, folders, names in os.walk(folder):
+        links = [name for name in folders if Path(parent, name).is_symlink()]
+        for name in (*names, *links):
+            file = Path(parent, name)
+            found[file.relative_to(folder).as_posix()] = file
+    return found

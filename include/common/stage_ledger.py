@@ -1,0 +1,146 @@
+"""
+What every stage took in and what became of it, beside the files it tells about: `<state>/stage_ledger.sqlite`.
+
+A stage notes an item before it touches it and settles it after its effect. A process killed in between leaves the
+item open; the next run asks for open items, looks where each lies, and settles it. So no item is counted twice or
+never, whenever the process dies. Counts are sums of these notes, hence may be sent on (stage_counts.py) any number
+of times.
+
+    taken ── settle ──> out | quarantined | errored          an item that comes again later is a new pass
+
+An open item makes in differ from out + quarantined + errored: exactly what the conservation check looks for.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, NamedTuple, Self
+
+FILE_NAME = "stage_ledger.sqlite"
+BUSY_TIMEOUT_S = 30.0
+
+Outcome = Literal["out", "quarantined", "errored"]
+OUTCOMES: tuple[Outcome, ...] = ("out", "quarantined", "errored")
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS passes (
+  feature TEXT NOT NULL, stage TEXT NOT NULL, item TEXT NOT NULL, pass INTEGER NOT NULL,
+  day TEXT NOT NULL, outcome TEXT NOT NULL DEFAULT '',
+  PRIMARY KEY (feature, stage, item, pass)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS passes_open ON passes (feature, stage) WHERE outcome = '';
+CREATE INDEX IF NOT EXISTS passes_day ON passes (day, feature, stage, outcome);
+"""
+
+
+class StageCount(NamedTuple):
+    """What one stage of one installation took in on one day, and what became of it by now."""
+
+    feature: str
+    stage: str
+    day: date
+    installation: str
+    count_in: int
+    count_out: int
+    quarantined: int
+    errored: int
+
+    @property
+    def difference(self) -> int:
+        """Items that went in and have not come out; 0 = conserved."""
+        return self.count_in - self.count_out - self.quarantined - self.errored
+
+
+class StageLedger:
+    """One file for all stages of one state folder; safe for several processes on one host. Each call is durable."""
+
+    def __init__(self, state: Path, installation: str) -> None:
+        self.installation = installation
+        self._db = sqlite3.connect(state / FILE_NAME, timeout=BUSY_TIMEOUT_S, isolation_level=None)
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=FULL")
+        self._db.executescript(_SCHEMA)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._db.close()
+
+    def take(self, feature: str, stage: str, items: Iterable[str], day: date | None = None) -> None:
+        """Note items before touching them. One that is open already stays as it is, with its day."""
+        today = (day or datetime.now(UTC).date()).isoformat()
+        rows = [(feature, stage, item) for item in items]
+        with self._transaction():
+            for row in rows:
+                number, outcome = self._last_pass(row)
+                if outcome != "":
+                    self._db.execute(
+                        "INSERT INTO passes (feature, stage, item, pass, day) VALUES (?, ?, ?, ?, ?)",
+                        (*row, number + 1, today),
+                    )
+
+    def settle(self, feature: str, stage: str, outcomes: Mapping[str, Outcome]) -> None:
+        """Say what became of items. One that is not open is left alone: it was settled by an earlier try."""
+        with self._transaction():
+            self._db.executemany(
+                "UPDATE passes SET outcome = ? WHERE feature = ? AND stage = ? AND item = ? AND outcome = ''",
+                [(outcome, feature, stage, item) for item, outcome in outcomes.items()],
+            )
+
+    def open_items(self, feature: str, stage: str) -> list[str]:
+        """What was taken and not settled, sorted: the work of a run that died, or of one still running."""
+        rows = self._db.execute(
+            "SELECT item FROM passes WHERE feature = ? AND stage = ? AND outcome = '' ORDER BY item", (feature, stage)
+        )
+        return [item for (item,) in rows]
+
+    def counts(self, since: date | None = None) -> list[StageCount]:
+        """Sums per feature, stage and day, from `since` on."""
+        sums = ", ".join(f"SUM(outcome = '{outcome}')" for outcome in OUTCOMES)
+        rows = self._db.execute(
+            f"SELECT feature, stage, day, COUNT(*), {sums} FROM passes WHERE day >= ? "  # noqa: S608 - our own constants
+            "GROUP BY day, feature, stage ORDER BY day, feature, stage",
+            ((since or date.min).isoformat(),),
+        )
+        return [
+            StageCount(feature, stage, date.fromisoformat(day), self.installation, *numbers)
+            for feature, stage, day, *numbers in rows
+        ]
+
+    def forget_settled(self, before: date) -> int:
+        """Delete settled notes of days before `before`; their counts must have been sent on. Returns how many."""
+        with self._transaction():
+            done = self._db.execute("DELETE FROM passes WHERE day < ? AND outcome != ''", (before.isoformat(),))
+        return done.rowcount
+
+    def _last_pass(self, row: tuple[str, str, str]) -> tuple[int, str | None]:
+        found = self._db.execute(
+            "SELECT pass, outcome FROM passes WHERE feature = ? AND stage = ? AND item = ? ORDER BY pass DESC LIMIT 1",
+            row,
+        ).fetchone()
+        return (int(found[0]), str(found[1])) if found else (0, None)
+
+    def _transaction(self) -> _Transaction:
+        return _Transaction(self._db)
+
+
+class _Transaction:
+    """BEGIN IMMEDIATE: a reader that becomes a writer could otherwise fail at once instead of waiting its turn."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    def __enter__(self) -> None:
+        self._db.execute("BEGIN IMMEDIATE")
+
+    def __exit__(self, kind: type[BaseException] | None, error: object, trace: object) -> None:
+        self._db.execute("COMMIT" if kind is None else "ROLLBACK")
