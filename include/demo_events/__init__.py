@@ -1,0 +1,1 @@
+"""Generated events that show the spool at work: bounded, repeatable by their seed, some in groups."""
