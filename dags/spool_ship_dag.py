@@ -1,0 +1,51 @@
+"""
+### spool_ship: take what lies in this host's spool folder to the object store
+
+**What** A sweep behind the resident shipper (`python -m spool ship --follow`), which is the normal way: it seals the
+segments that are due, ships what is sealed, and puts state changes that the listener could not append at once
+(`<spool folder>/_late_events/`) on the stream `airflow`. While a resident shipper is at work it leaves the shipping
+to it.
+
+**When** Every five minutes. By hand after an outage, to see at once whether everything can be shipped.
+
+**Safe to run again** Yes, at any time and beside the resident shipper: an object is put only if it is absent, and
+the same segment a second time is recognised by its checksum.
+
+**If it fails**
+- `StoreUnavailable`: the object store does not answer. Nothing is lost, events stay in the folder; it tries again.
+- `StoreRefused`: credentials, bucket or a store without conditional puts. The hint in the log says which.
+- `CorruptSegment`, `OperatorNeeded`: docs/runbooks/damaged-segment.md. Do not delete files.
+"""
+
+from airflow.sdk import CronTriggerTimetable, dag, task
+
+from plugins import spool_runs
+from plugins.dag_defaults import DEFAULT_ARGS, START_DATE, Tag
+
+
+@dag(
+    dag_id="spool_ship",
+    schedule=CronTriggerTimetable("*/5 * * * *", timezone="UTC"),
+    start_date=START_DATE,
+    catchup=False,
+    max_active_runs=1,
+    is_paused_upon_creation=False,
+    default_args=DEFAULT_ARGS,
+    doc_md=__doc__,
+    tags=[Tag.SPOOL, Tag.SCHEDULED, Tag.MOVES_STATE],
+)
+def spool_ship():
+    @task
+    def append_late_events() -> dict[str, int]:
+        """State changes of Airflow that could not be appended when they happened."""
+        return spool_runs.append_late_events()
+
+    @task
+    def ship_segments() -> dict[str, int]:
+        """Seal what is due, ship what is sealed."""
+        return spool_runs.ship_segments()
+
+    append_late_events() >> ship_segments()
+
+
+spool_ship()

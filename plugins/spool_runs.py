@@ -1,0 +1,104 @@
+"""
+What the tasks of the spool's DAGs do: each function is one task, returns ids and counts only, and may be run again.
+
+The work is done in spool/ and include/; here the pieces of `wiring` are handed over and the outcome is put into words
+for the task's log. A conf key that the DAG does not know is refused: Airflow itself lets any through.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from plugins import wiring
+
+LOGGER = logging.getLogger(__name__)
+
+
+def append_late_events() -> dict[str, int]:
+    """Append what the listener had to put aside. LockTimeout, SpoolFull: nothing of that file was written."""
+    from plugins.late_events import sweep
+
+    with wiring.spool_client() as client:
+        return sweep(wiring.spool_folder(), client)
+
+
+def ship_segments() -> dict[str, int]:
+    """Seal what is due and ship what is sealed, in this host's folder."""
+    summary = wiring.shipper().ship_once()
+    LOGGER.info("%s", summary)
+    return counts(summary)
+
+
+def drain_streams(params: Mapping[str, Any]) -> dict[str, dict[str, int]]:
+    """From the archive into Kafka, all chosen streams side by side."""
+    from plugins.spool_drain import drain_side_by_side
+
+    conf = known_only(params, "stream", "seconds", "max_events", "dry_run")
+    replayers = {name: wiring.replayer_factory(name) for name in wiring.stream_names(conf["stream"])}
+    summaries = drain_side_by_side(
+        replayers, max_events=conf["max_events"], seconds=conf["seconds"], dry_run=conf["dry_run"]
+    )
+    return {stream: counts(summary) for stream, summary in summaries.items()}
+
+
+def verify_stream(stream: str, *, full: bool) -> dict[str, int]:
+    """Compare archive and Kafka. VerifyFailed, after the table was logged, where they differ."""
+    from plugins.verify_table import log_table, raise_on_difference
+
+    report = wiring.verify(stream, full=full)
+    log_table(stream, report)
+    raise_on_difference(stream, report)
+    return counts(report)
+
+
+def rewind_log(params: Mapping[str, Any], *, who: str) -> dict[str, Any]:
+    """Print the plan; act on it unless `dry_run`."""
+    from spool.errors import SettingsError
+
+    conf = known_only(params, "stream", "log", "segment", "reason", "dry_run")
+    if not conf["dry_run"] and not (conf["reason"].strip() and conf["log"]):
+        raise SettingsError(
+            "conf: log and reason are needed when dry_run is off",
+            hint="run it dry first; then trigger with log, segment, a reason and dry_run false",
+        )
+    return wiring.rewind(conf, who=who)
+
+
+def append_demo_events(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Generate and append a demo load."""
+    from include.demo_events.config import demo_request
+    from include.demo_events.pipeline import append_load
+
+    request = demo_request(params)
+    with wiring.spool_client() as client:
+        return append_load(client, request)
+
+
+def take_in_log_files(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Append the lines of the chosen log files."""
+    from include.log_files import config
+    from include.log_files.pipeline import take_in
+
+    request = config.intake_request(params)
+    with wiring.spool_client() as client:
+        return take_in(client, request, config.load())
+
+
+def known_only(params: Mapping[str, Any], *known: str) -> dict[str, Any]:
+    """The conf with exactly these keys; SettingsError names one that is not known."""
+    from spool.errors import SettingsError
+
+    if unknown := sorted(set(params) - set(known)):
+        raise SettingsError(f"conf: unknown key {unknown[0]!r}", hint=f"known keys are {', '.join(known)}")
+    return {key: params[key] for key in known}
+
+
+def counts(summary: Any) -> dict[str, int]:
+    """The whole numbers of a summary: what of it may go into XCom."""
+    return {name: value for name, value in _named(summary).items() if type(value) is int}
+
+
+def _named(summary: Any) -> dict[str, Any]:
+    return summary._asdict() if hasattr(summary, "_asdict") else dict(vars(summary))

@@ -1,0 +1,57 @@
+"""`dags/` is not a package, so import-linter cannot see it: its place in the layers is checked here."""
+
+import ast
+
+import pytest
+
+from tests.fakes.airflow_home import REPOSITORY
+
+ALLOWED_IN_DAGS = {"airflow.sdk", "plugins", "datetime", "__future__"}
+LINES_MAX = 120
+
+DAG_FILES = sorted((REPOSITORY / "dags").glob("*.py"))
+
+
+def imported(tree, *, at_top_only=False):
+    nodes = tree.body if at_top_only else ast.walk(tree)
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module or "."
+
+
+def test_there_are_dag_files():
+    assert len(DAG_FILES) >= 6
+
+
+@pytest.mark.parametrize("path", DAG_FILES, ids=lambda path: path.stem)
+def test_a_dag_file_imports_only_airflow_sdk_and_plugins(path):
+    for name in imported(ast.parse(path.read_text())):
+        assert name in ALLOWED_IN_DAGS or name.startswith("plugins."), f"{path.name} imports {name}"
+
+
+@pytest.mark.parametrize("path", DAG_FILES, ids=lambda path: path.stem)
+def test_a_dag_file_is_a_table_of_contents(path):
+    assert len(path.read_text().splitlines()) <= LINES_MAX
+
+
+@pytest.mark.parametrize("path", DAG_FILES, ids=lambda path: path.stem)
+def test_a_dag_file_asks_nothing_at_import(path):
+    banned = {"get_connection", "Variable", "open", "read_text", "connect", "getenv", "environ"}
+    used = {node.attr for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Attribute)}
+    used |= {node.id for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Name)}
+    assert not used & banned
+
+
+@pytest.mark.parametrize("folder", ["plugins", "include", "spool"])
+def test_nothing_imports_dags_or_a_second_spelling(folder):
+    for path in (REPOSITORY / folder).rglob("*.py"):
+        for name in imported(ast.parse(path.read_text())):
+            assert name.partition(".")[0] not in {"dags", "tests", "hooks", "operators", "triggers", "stack"}, path
+
+
+def test_the_composition_root_is_light_to_import():
+    path = REPOSITORY / "plugins" / "wiring.py"
+    for name in imported(ast.parse(path.read_text()), at_top_only=True):
+        assert not name.startswith(("airflow", "spool", "include", "boto3")), f"wiring imports {name} at its top"
