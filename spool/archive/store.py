@@ -1,6 +1,6 @@
 """
-What the engine asks of an object store. `s3_store.py` is the real one, `tests/fakes/memory_store.py` the one that fails on
-demand; `tests/contract/object_store_contract.py` runs on both.
+What the engine asks of an object store. `s3_store.py` is the real one, `tests/fakes/memory_store.py` the one that fails
+on demand; `tests/contract/test_object_store.py` runs on both.
 """
 
 from __future__ import annotations
@@ -66,4 +66,8 @@ class ObjectStore(Protocol):
 
     def delete(self, key: str) -> None:
         """Remove an object; missing is fine."""
+        ...
+
+    def expiring_prefixes(self) -> tuple[str, ...]:
+        """The prefixes below which the store deletes objects by itself; "" stands for the whole bucket."""
         ...

@@ -26,6 +26,8 @@ from typing import NamedTuple
 VERSION = 1
 _LOCAL = struct.Struct(">BI")
 _ARCHIVED = struct.Struct(">BIQQI")
+# archived_prefix without its value object, for the loop over every event: VERSION, generation, offset, group first, group size.
+pack_archived = _ARCHIVED.pack
 
 
 class ArchivedPosition(NamedTuple):
