@@ -14,14 +14,17 @@ this module at every parse.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from spool.archive.shipper import Shipper
     from spool.archive.store import ObjectStore
     from spool.audit.alarm_book import AlarmBook
+    from spool.audit.verify import VerifyReport
     from spool.intake.client import SpoolClient
+    from spool.replay.replayer import Replayer
     from spool.settings import Settings
 
 AWS_SPOOL = "aws_spool"
@@ -69,13 +72,14 @@ def connection(connection_id: str) -> Any:
 
 
 def object_store() -> ObjectStore:
-    """The archive, through the provider's S3Hook. No request is made yet."""
+    """The archive, through the provider's S3Hook. No request is made yet; not for use over a fork."""
     from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 
     from spool.archive.s3_store import S3Store, client_config
 
-    connection(AWS_SPOOL)
-    hook = S3Hook(aws_conn_id=AWS_SPOOL, config=client_config())
+    # The stores one runs oneself have no names for buckets in their DNS.
+    path_style = bool(connection(AWS_SPOOL).extra_dejson.get("endpoint_url"))
+    hook = S3Hook(aws_conn_id=AWS_SPOOL, config=client_config(path_style=path_style))
     return S3Store(hook.get_conn(), _bucket(hook))
 
 
@@ -117,3 +121,29 @@ def spool_client() -> SpoolClient:
     from spool.intake.client import SpoolClient
 
     return SpoolClient(spool_folder(), settings(), store=object_store)
+
+
+def shipper() -> Shipper:
+    """Ships what lies in this host's folder."""
+    from spool.archive.shipper import Shipper
+
+    store = object_store()
+    return Shipper(spool_folder(), settings(), store, alarms=alarms(store))
+
+
+def replayer_factory(stream: str) -> Callable[[], Replayer]:
+    """Opens a replayer of one stream; called in the thread that drains it. Connections are read here, in the task's."""
+    from spool.replay.replayer import Replayer
+
+    known = settings()
+    store, brokers = object_store(), kafka()
+    book = alarms(store)
+    return lambda: Replayer(known, known.stream(stream), store, brokers, book)
+
+
+def verify(stream: str, *, full: bool) -> VerifyReport:
+    """Compare archive and Kafka for one stream."""
+    from spool.audit.verify import verify as verify_stream
+
+    known = settings()
+    return verify_stream(known, known.stream(stream), object_store(), kafka(), full=full)

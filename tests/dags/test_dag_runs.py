@@ -1,0 +1,196 @@
+"""Each DAG run in Airflow itself (without a scheduler) on fakes: what conf gives what, what a failed task says."""
+
+import copy
+import json
+from datetime import timedelta
+from typing import ClassVar, NamedTuple
+
+import pytest
+from airflow.dag_processing.dagbag import DagBag
+
+from plugins import wiring
+from plugins.late_events import put_aside
+from spool.errors import OperatorNeeded, SpoolFull
+from spool.event import Event
+from tests.fakes.airflow_home import REPOSITORY
+from tests.fakes.fake_spool_client import FakeSpoolClient
+
+pytestmark = pytest.mark.dags
+
+
+@pytest.fixture(scope="session")
+def database():
+    from airflow.utils.db import initdb
+
+    initdb()
+
+
+@pytest.fixture
+def run(database):
+    def run_dag(dag_id, *, retry_delay=None, **conf):
+        # Parsed anew: `test` writes the conf of a run into the DAG's params, where the next run would find it.
+        dag = DagBag(str(REPOSITORY / "dags" / f"{dag_id}_dag.py")).dags[dag_id]
+        if retry_delay is not None:
+            for task in dag.tasks:
+                task.retry_delay = retry_delay
+        return dag.test(run_conf=conf)
+
+    return run_dag
+
+
+@pytest.fixture
+def client(monkeypatch):
+    fake = FakeSpoolClient()
+    monkeypatch.setattr(wiring, "spool_client", lambda: fake)
+    return fake
+
+
+def answers(dag_run):
+    """What left the task processes through XCom, by task id."""
+    from airflow.models.xcom import XComModel
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        rows = session.query(XComModel).filter_by(dag_id=dag_run.dag_id, run_id=dag_run.run_id).all()
+        return {row.task_id: XComModel.deserialize_value(row) for row in rows if row.key == "return_value"}
+
+
+def test_demo_events_are_appended_as_the_conf_says_and_only_counts_leave_the_task(run, client):
+    done = run("spool_demo_events", events=500, keys=3, group_share=0.5)
+    assert done.state == "success"
+    assert len(client.appended["demo"]) == 500
+    assert len(client.groups) == 25
+    answer = answers(done)["append_events"]
+    assert (answer["events"], answer["groups"], answer["stream"]) == (500, 25, "demo")
+    assert len(json.dumps(answer)) < 500
+
+
+def test_log_files_are_taken_in_from_allowed_roots_only(run, client, caplog):
+    done = run("spool_intake_files", paths=["/etc/passwd"])
+    assert done.state == "failed"
+    assert client.appended == {}
+    assert "/etc/passwd is, links followed, not below an allowed root" in caplog.text
+    assert "What to do: name files below an allowed root" in caplog.text
+
+
+def test_a_terminal_error_fails_the_task_at_its_first_try(run, client):
+    done = run("spool_demo_events", events=5, unknown_key=1)
+    (task_instance,) = done.get_task_instances()
+    assert (done.state, task_instance.try_number) == ("failed", 1)
+
+
+def test_a_transient_error_is_said_with_its_hint_and_tried_again(run, client, caplog, monkeypatch):
+    monkeypatch.setattr("include.demo_events.pipeline.TRIES_MAX", 1)
+    client.failures = [SpoolFull("the disk is full", hint="make space")]
+    done = run("spool_demo_events", events=5, retry_delay=timedelta(0))
+    (task_instance,) = done.get_task_instances()
+    assert (done.state, task_instance.try_number) == ("success", 2)
+    assert "What to do: make space" in caplog.text
+
+
+class Summary(NamedTuple):
+    objects: int = 2
+    events: int = 40
+    log: str = "k3x9"
+
+
+class FakeShipper:
+    def ship_once(self):
+        return Summary()
+
+
+class FakeReplayer:
+    asked: ClassVar[list] = []
+
+    def __init__(self, stream, error=None):
+        self.stream, self.error = stream, error
+
+    def drain(self, **asked):
+        self.asked.append((self.stream, asked))
+        if self.error:
+            raise self.error
+        return Summary()
+
+
+@pytest.fixture
+def replayers(monkeypatch):
+    errors = {}
+    FakeReplayer.asked.clear()
+    monkeypatch.setattr(wiring, "replayer_factory", lambda name: lambda: FakeReplayer(name, errors.get(name)))
+    return errors
+
+
+def test_ship_sweeps_late_events_and_ships(run, client, monkeypatch, tmp_path):
+    monkeypatch.setenv("SPOOL_FOLDER", str(tmp_path))
+    monkeypatch.setattr("plugins.state_events._recorder", lambda: None)
+    monkeypatch.setattr(wiring, "shipper", FakeShipper)
+    put_aside(tmp_path, "airflow", Event(b"{}", key=b"k", id="late", time_ms=1))
+    done = run("spool_ship")
+    assert done.state == "success"
+    assert answers(done) == {
+        "append_late_events": {"appended": 1, "broken": 0}, "ship_segments": {"objects": 2, "events": 40},
+    }  # fmt: skip
+    assert [event.id for event in client.appended["airflow"]] == ["late"]
+
+
+def test_replay_drains_every_stream_and_only_counts_leave_the_task(run, replayers):
+    done = run("spool_replay", seconds=3)
+    assert done.state == "success"
+    streams = wiring.stream_names("all")
+    assert sorted(stream for stream, _ in FakeReplayer.asked) == streams
+    assert {asked["deadline_s"] for _, asked in FakeReplayer.asked} == {3}
+    assert answers(done)["drain_streams"] == {stream: {"objects": 2, "events": 40} for stream in streams}
+
+
+def test_replay_of_one_stream_with_bounds_does_not_follow(run, replayers):
+    assert run("spool_replay", stream="demo", max_events=10, dry_run=True).state == "success"
+    ((stream, asked),) = FakeReplayer.asked
+    assert (stream, asked["max_events"], asked["follow"], asked["dry_run"]) == ("demo", 10, False, True)
+
+
+def test_a_stream_that_needs_an_operator_fails_the_run_after_the_others_had_their_turn(run, replayers, caplog):
+    replayers["airflow"] = OperatorNeeded("segment 7 is missing", hint="see docs/runbooks/rewind.md")
+    done = run("spool_replay", seconds=1)
+    (task_instance,) = done.get_task_instances()
+    assert (done.state, task_instance.try_number) == ("failed", 1)
+    assert len(FakeReplayer.asked) == len(wiring.stream_names("all"))
+    assert "stream=airflow What to do: see docs/runbooks/rewind.md" in caplog.text
+
+
+@pytest.mark.parametrize("conf", [{"log": None, "reason": "why"}, {"log": "k3x9", "reason": " "}], ids=str)
+def test_a_rewind_without_log_or_reason_is_refused(run, conf, caplog):
+    assert run("spool_rewind", dry_run=False, **conf).state == "failed"
+    assert "log and reason are needed" in caplog.text
+
+
+def test_a_rewind_is_dry_unless_it_is_said(run, monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        wiring, "rewind", lambda conf, who: asked.append((conf, who)) or {"events_again": 5}, raising=False
+    )
+    assert run("spool_rewind", log="k3x9", segment=2).state == "success"
+    assert asked[0][0]["dry_run"] is True
+    assert asked[0][1].startswith("airflow manual__")
+
+
+@pytest.mark.parametrize(
+    ("dag_id", "conf"),
+    [
+        ("spool_demo_events", {"events": 0}),
+        ("spool_demo_events", {"stream": "nothing"}),
+        ("spool_demo_events", {"key_distribution": "normal"}),
+        ("spool_replay", {"seconds": "long"}),
+        ("spool_rewind", {"log": "../x"}),
+        ("spool_rewind", {"segment": -1}),
+        ("spool_intake_files", {"paths": "/var/log/x"}),
+        ("spool_intake_files", {"paths": ["x.log"]}),
+        ("spool_verify", {"full": "yes"}),
+    ],
+    ids=str,
+)
+def test_bad_conf_is_refused_before_the_run_begins(bag, dag_id, conf):
+    from airflow.sdk.exceptions import ParamValidationError
+
+    params = copy.deepcopy(bag.dags[dag_id].params)
+    with pytest.raises(ParamValidationError):
+        params.update(conf)
