@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -79,13 +80,13 @@ def is_safe_path(path: str) -> bool:
 
 
 def compare(folder: Path, manifest: Manifest) -> Difference:
-    """Hash every file below `folder` against the manifest. A link or device is `unknown`, whatever it leads to."""
+    """Hash every file below `folder` against the manifest. A link or device is never equal, whatever it leads to."""
     found = _files(folder)
     known = found.keys() & manifest.keys()
     return Difference(
         missing=tuple(sorted(manifest.keys() - found.keys())),
         unknown=tuple(sorted(found.keys() - manifest.keys())),
-        changed=tuple(p for p in sorted(known) if not found[p].is_file() or sha256_of(found[p]) != manifest[p]),
+        changed=tuple(p for p in sorted(known) if not _is_regular(found[p]) or sha256_of(found[p]) != manifest[p]),
     )
 
 
@@ -93,7 +94,7 @@ def hashed(folder: Path) -> dict[str, str]:
     """The manifest of what lies below `folder` now; ManifestRefused for what is not a regular file with a fit name."""
     manifest: dict[str, str] = {}
     for path, file in _files(folder).items():
-        if file.is_symlink() or not file.is_file() or not is_safe_path(path):
+        if not _is_regular(file) or not is_safe_path(path):
             raise ManifestRefused(f"{path!a} is not a regular file with a name that fits a line of text")
         manifest[path] = sha256_of(file)
     return manifest
@@ -104,6 +105,10 @@ def sha256_of(file: Path) -> str:
     descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW)
     with os.fdopen(descriptor, "rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def _is_regular(file: Path) -> bool:
+    return stat.S_ISREG(file.lstat().st_mode)
 
 
 def _files(folder: Path) -> dict[str, Path]:

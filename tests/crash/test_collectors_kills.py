@@ -1,0 +1,91 @@
+"""SIGKILL between every two steps of a sync, at each of ten batches; then one more run, and everything is counted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from include.collectors import pipeline
+from include.collectors.config import Collector
+from include.collectors.drop_folder import DropFolder
+from include.common import batch_manifest
+from include.common.emit import no_events
+from include.common.stage_ledger import StageLedger
+from spool import failpoints
+from tests.fakes.collector_host import CollectorHost
+from tests.fakes.killed_child import run_until_killed
+
+pytestmark = pytest.mark.crash
+
+BATCHES = 10
+ONCE = ("collectors.staged",)
+
+
+def drop(folder: Path) -> dict[str, bytes]:
+    expected = {}
+    for number in range(BATCHES):
+        batch = folder / f"b{number}"
+        batch.mkdir(parents=True)
+        for name in ("x", "y"):
+            expected[f"b{number}/{name}"] = f"{number}{name}".encode()
+            (batch / name).write_bytes(expected[f"b{number}/{name}"])
+        (folder / f"b{number}.ready").touch()
+    return expected
+
+
+def sync(state: Path, dropped: Path, days: float) -> None:
+    collector = Collector(id="north", transport="drop_folder", folder=dropped, forget_after_days=days)
+    with StageLedger(state, "test") as ledger:
+        pipeline.sync(collector, DropFolder(dropped), pipeline.Places.of(state, "north"), ledger, no_events)
+
+
+def shown(state: Path) -> dict[str, bytes]:
+    found = {}
+    for text in (state / "raw/north").glob("*.manifest"):
+        batch = text.with_suffix("")
+        assert not batch_manifest.compare(batch, batch_manifest.parse(text.read_text()))
+        for path in batch_manifest.hashed(batch):
+            found[f"{batch.name}/{path}"] = (batch / path).read_bytes()
+    return found
+
+
+@pytest.mark.parametrize("name", [name for name in failpoints.NAMES if name.startswith("collectors.")])
+@pytest.mark.parametrize("days", [0, 7], ids=["forget at once", "forget later"])
+def test_a_kill_at_any_step_loses_and_doubles_nothing(tmp_path: Path, name: str, days: float) -> None:
+    if name == "collectors.forgotten" and days:
+        pytest.skip("nothing is forgotten on the first day")
+    for at_pass in (1,) if name in ONCE else range(1, BATCHES + 1) if not days else (1, BATCHES):
+        state, dropped = tmp_path / f"state{at_pass}", tmp_path / f"dropped{at_pass}"
+        state.mkdir()
+        expected = drop(dropped)
+        assert run_until_killed(lambda s=state, d=dropped: sync(s, d, days), name, at_pass), f"{name} was not passed"
+        sync(state, dropped, days)
+        assert shown(state) == expected
+        assert list((state / "collecting/north").glob("b*")) == []
+        assert (len(list(dropped.glob("b*.ready"))) == 0) == (days == 0)
+        with StageLedger(state, "test") as ledger:
+            [count] = ledger.counts()
+        assert (count.count_in, count.count_out) == (2 * BATCHES, 2 * BATCHES)
+
+
+@pytest.mark.parametrize("name", [name for name in failpoints.NAMES if name.startswith("collectors.")])
+def test_a_kill_with_a_host_behind_its_gate_loses_and_doubles_nothing(tmp_path: Path, name: str) -> None:
+    host = CollectorHost.make(tmp_path / "north")
+    state = tmp_path / "state"
+    state.mkdir()
+    host.record("x", b"x")
+    host.record("y", b"y" * 100_000)
+
+    def run() -> None:
+        with StageLedger(state, "test") as ledger:
+            pipeline.sync(host.collector, host.transport, pipeline.Places.of(state, "north"), ledger, no_events)
+
+    assert run_until_killed(run, name)
+    run()
+    contents = sorted(content for content in shown(state).values())
+    assert contents == [b"x", b"y" * 100_000]
+    assert host.files() == set()
+    with StageLedger(state, "test") as ledger:
+        [count] = ledger.counts()
+    assert (count.count_in, count.count_out) == (2, 2)
