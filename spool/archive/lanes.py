@@ -9,6 +9,7 @@ records with five CloudEvents headers: 1.4 against 0.45 us an event, 49 against 
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 
 from aiokafka.codec import zstd_encode
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
@@ -63,12 +64,17 @@ class Lane:
 
 
 def compress(batch: bytearray) -> bytes:
-    """A built, uncompressed batch with its records as zstd, or as it is where that is not smaller."""
+    """A plain batch with its records as zstd, or as they are where that is not smaller, and the right CRC."""
     records = zstd_encode(memoryview(batch)[record_batch.HEADER_BYTES :], ZSTD_LEVEL)
-    if len(records) >= len(batch) - record_batch.HEADER_BYTES:
-        return bytes(batch)
     (attributes,) = struct.unpack_from(">h", batch, record_batch.CRC_START)
-    compressed = batch[: record_batch.HEADER_BYTES] + records
-    struct.pack_into(">i", compressed, 8, len(compressed) - record_batch.LENGTH_BYTES)
-    record_batch.set_fields(compressed, attributes=attributes | record_batch.ZSTD)
-    return bytes(compressed)
+    if len(records) < len(batch) - record_batch.HEADER_BYTES:
+        batch = batch[: record_batch.HEADER_BYTES] + records
+        attributes |= record_batch.ZSTD
+    struct.pack_into(">i", batch, 8, len(batch) - record_batch.LENGTH_BYTES)
+    record_batch.set_fields(batch, attributes=attributes)
+    return bytes(batch)
+
+
+def take_all(lanes: Sequence[Lane]) -> tuple[StoredBatch, ...]:
+    """The batches of all partitions, partition by partition."""
+    return tuple(stored for lane in lanes for stored in lane.take())

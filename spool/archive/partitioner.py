@@ -15,54 +15,55 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
+from aiokafka.partitioner import murmur2 as murmur2_of_one
+
+from spool.archive.record_columns import Bytes, Column, RecordColumns
 
 NAME = "murmur2"
 
 _SEED = 0x9747B28C
 _M = np.uint32(0x5BD1E995)
 _POSITIVE = np.uint32(0x7FFFFFFF)
-# Bounds the memory of a Partitioner: past this it starts anew, so it holds this and the keys of one commit.
-CACHED_BYTES_MAX = 8 * 1024 * 1024
-_ENTRY_BYTES = 150  # a bytes object and its place in a dict, besides the key itself
+# Below this many keys of one length plain integers are quicker than columns.
+_FEW = 8
 
 
 class Partitioner:
-    """Partitions of the events of one log. Remembers the keys it saw lately; not for use by several threads."""
+    """Partitions of the events of one log."""
 
     def __init__(self, log: str, partitions: int) -> None:
         if partitions < 1:
             raise ValueError(f"{partitions} partitions")
-        self._partitions = partitions
+        self.partitions = partitions
         self._first = murmur2([log.encode()])[0]
-        self._known: dict[bytes | None, int] = {}
-        self._known_bytes = 0
 
     def of(self, keys: Sequence[bytes | None], offsets: Sequence[int]) -> list[int]:
         """The partition of each event, given the keys and the log offsets of the same events."""
-        if self._partitions == 1:
-            return [0] * len(keys)
-        self._learn(keys)
-        known, first, partitions = self._known, self._first, self._partitions
+        codes = iter(murmur2([key for key in keys if key is not None]))
         return [
-            (first + offset) % partitions if key is None else known[key]
+            (self._first + offset if key is None else next(codes)) % self.partitions
             for key, offset in zip(keys, offsets, strict=True)
         ]
 
-    def _learn(self, keys: Sequence[bytes | None]) -> None:
-        if self._known_bytes > CACHED_BYTES_MAX:
-            self._known.clear()
-            self._known_bytes = 0
-        new = [key for key in set(keys).difference(self._known) if key is not None]
-        for key, code in zip(new, murmur2(new), strict=True):
-            self._known[key] = code % self._partitions
-        self._known_bytes += sum(map(len, new)) + len(new) * _ENTRY_BYTES
+    def of_columns(self, columns: RecordColumns) -> Column:
+        """The same for records as columns."""
+        code = self._first + columns.offset
+        if self.partitions > 1:
+            view = np.frombuffer(columns.data, np.uint8)
+            for length in np.unique(columns.key_bytes).tolist():
+                if length >= 0:
+                    rows = np.flatnonzero(columns.key_bytes == length)
+                    keys = view[columns.key_at[rows][:, None] + np.arange(length)]
+                    code[rows] = _murmur2_of_one_length(keys)
+        return code % self.partitions
 
 
 def murmur2(keys: Sequence[bytes]) -> list[int]:
     """Kafka's murmur2 of each key with the sign bit cleared (`Utils.toPositive`)."""
     result = [0] * len(keys)
     for length, places in _by_length(keys).items():
-        codes = _murmur2_of_one_length(b"".join([keys[place] for place in places]), len(places), length)
+        joined = b"".join([keys[place] for place in places])
+        codes = _murmur2_of_one_length(np.frombuffer(joined, np.uint8).reshape(len(places), length))
         for place, code in zip(places, codes.tolist(), strict=True):
             result[place] = code
     return result
@@ -75,9 +76,11 @@ def _by_length(keys: Iterable[bytes]) -> dict[int, list[int]]:
     return places
 
 
-def _murmur2_of_one_length(joined: bytes, key_count: int, length: int) -> npt.NDArray[np.uint32]:
+def _murmur2_of_one_length(rows: Bytes) -> npt.NDArray[np.uint32]:
+    key_count, length = rows.shape
+    if key_count < _FEW:
+        return np.array([murmur2_of_one(key.tobytes()) & int(_POSITIVE) for key in rows], np.uint32)
     # Arithmetic on uint32 arrays wraps around, which is what the algorithm asks for.
-    rows = np.frombuffer(joined, np.uint8).reshape(key_count, length)
     words = np.ascontiguousarray(rows[:, : length & ~3]).view("<u4").astype(np.uint32, copy=False)
     code = np.full(key_count, (_SEED ^ length) & 0xFFFFFFFF, np.uint32)
     for column in range(length // 4):

@@ -9,7 +9,7 @@ In a local segment it stands only on the first record of a group (or of an idemp
     +------+-------------+---------------------------------------+
     group = number of events of the group that begins here, 0 = none
 
-In the archive and in Kafka every record has it:
+In the archive and in Kafka every record has it, as its last header:
 
     0      1                5            13                21              25
     +------+----------------+------------+-----------------+---------------+--------------+
@@ -26,8 +26,8 @@ from typing import NamedTuple
 VERSION = 1
 _LOCAL = struct.Struct(">BI")
 _ARCHIVED = struct.Struct(">BIQQI")
-# archived_prefix without its value object, for the loop over every event: VERSION, generation, offset, group first, group size.
-pack_archived = _ARCHIVED.pack
+# Of the archived form, before the log id.
+ARCHIVED_BYTES = _ARCHIVED.size
 
 
 class ArchivedPosition(NamedTuple):

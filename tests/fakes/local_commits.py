@@ -13,7 +13,7 @@ TIME_MS = 1_700_000_000_000
 
 
 class LocalEvent(NamedTuple):
-    value: bytes
+    value: bytes | None
     key: bytes | None = None
     time_ms: int = TIME_MS
     headers: tuple[tuple[str, bytes | None], ...] = ()

@@ -8,8 +8,9 @@ from collections.abc import Iterable
 import pytest
 
 from spool.archive import lanes, layout
-from spool.archive.layout import lay_out, relay
+from spool.archive.layout import lay_out
 from spool.archive.partitioner import Partitioner
+from spool.archive.relay import relay
 from spool.archive.segment_index import Chunk
 from spool.log import batch as record_batch
 from spool.log.position_header import ArchivedPosition, decode_archived
@@ -24,12 +25,12 @@ def delivered(chunks: Iterable[Chunk]) -> list[Delivered]:
     for chunk in chunks:
         for stored in chunk.batches:
             records = list(record_batch.records(bytes(stored.data)))
-            positions = [decode_archived(record.headers[0][1] or b"") for record in records]
-            assert [record.headers[0][0] for record in records] == ["spool"] * len(records)
+            positions = [decode_archived(record.headers[-1][1] or b"") for record in records]
+            assert [record.headers[-1][0] for record in records] == ["spool"] * len(records)
             assert len(records) == stored.event_count
             assert (positions[0].offset, positions[-1].offset) == (stored.first_offset, stored.last_offset)
             found += [
-                (stored.partition, position, record.timestamp, record.key, record.value, tuple(record.headers[1:]))
+                (stored.partition, position, record.timestamp, record.key, record.value, tuple(record.headers[:-1]))
                 for position, record in zip(positions, records, strict=True)
             ]
     return found
@@ -52,6 +53,42 @@ def test_every_event_is_there_once_whole_and_in_its_partition(partitions: int) -
     made = commits(3000, per_commit=70)
     found = delivered(lay_out(made, log="l1", partitions=partitions))
     assert sorted(found, key=lambda one: one[1].offset) == appended(made, "l1", partitions)
+
+
+@pytest.mark.parametrize("partitions", [1, 5])
+def test_columns_give_the_bytes_that_objects_give(partitions: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = random.Random(3)
+    made, offset = [], 0
+    for number in range(10):
+        events = [strange_event(source) for _ in range(source.randrange(1, 40))]
+        groups = [source.randrange(1, 5) for _ in range(source.randrange(0, 4))]
+        while sum(groups) > len(events):
+            groups.pop()
+        made.append(commit(offset, events, groups=groups, number=number))
+        offset += len(events) + source.randrange(0, 2)
+    by_columns = list(lay_out(made, log="l1", partitions=partitions))
+    monkeypatch.setattr(layout, "HEADERS_MAX", -1)
+    assert by_columns == list(lay_out(made, log="l1", partitions=partitions))
+
+
+def strange_event(source: random.Random) -> LocalEvent:
+    """Sizes around those where a varint grows, times back and forth, null and repeated and unusual headers."""
+    size = source.choice([0, 1, 62, 63, 64, 65, 126, 127, 128, 200, 8191, 8192, 20_000])
+    key = source.choice([None, b"", b"k", source.randbytes(source.randrange(1, 80)), b"x" * 64])
+    value = source.choice([None, source.randbytes(size), b"v" * size])
+    names = ["ce_id", "spool_from", "spoon", "x", "n" * 63, "n" * 64, "ünï"]
+    headers = tuple(
+        (source.choice(names), source.choice([None, b"", source.randbytes(size % 300)]))
+        for _ in range(source.choice([0, 1, 5, 61]))
+    )
+    return LocalEvent(value, key, TIME_MS + source.choice([0, -1, 63, -64, 64, 10**6, -(10**9), 10**12]), headers)
+
+
+def test_an_event_with_very_many_headers_is_laid_out_too() -> None:
+    headers = tuple((f"h{n}", b"%d" % n) for n in range(200))
+    made = commit(0, [LocalEvent(b"v", b"k", TIME_MS, headers), LocalEvent(b"w", b"k")])
+    found = delivered(lay_out([made], log="l1", partitions=2))
+    assert [one[5] for one in found] == [headers, ()]
 
 
 def test_within_a_partition_events_keep_the_order_of_the_log() -> None:

@@ -10,7 +10,7 @@ import pytest
 from aiokafka.record.util import calc_crc32c
 
 from spool.archive import object_format, segment_index
-from spool.archive.layout import lay_out, relay
+from spool.archive.layout import lay_out
 from spool.archive.object_format import (
     ArchivedSegment,
     Hole,
@@ -19,6 +19,7 @@ from spool.archive.object_format import (
     encode_object,
     footer_size,
 )
+from spool.archive.relay import relay
 from spool.errors import CorruptObject
 from spool.log import batch as record_batch
 from tests.fakes.local_commits import LocalEvent, commit

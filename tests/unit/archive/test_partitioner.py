@@ -7,7 +7,6 @@ import random
 import pytest
 from aiokafka.partitioner import murmur2 as aiokafka_murmur2
 
-from spool.archive import partitioner
 from spool.archive.partitioner import Partitioner, murmur2
 
 # org.apache.kafka.common.utils.UtilsTest.testMurmur2
@@ -24,6 +23,7 @@ JAVA = {
 @pytest.mark.parametrize("key", JAVA)
 def test_murmur2_is_that_of_java(key: bytes) -> None:
     assert murmur2([key]) == [JAVA[key] & 0x7FFFFFFF]
+    assert murmur2([key] * 20) == [JAVA[key] & 0x7FFFFFFF] * 20
 
 
 def test_keys_of_every_length_agree_with_another_implementation() -> None:
@@ -53,15 +53,6 @@ def test_an_event_without_a_key_has_its_partition_from_log_and_offset_alone() ->
 def test_events_without_keys_are_spread_evenly() -> None:
     partitions = Partitioner("a", 4).of([None] * 400, range(400))
     assert [partitions.count(n) for n in range(4)] == [100] * 4
-
-
-def test_what_is_remembered_is_bounded_and_changes_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(partitioner, "CACHED_BYTES_MAX", 1000)
-    bounded = Partitioner("a", 9)
-    for start in range(0, 1000, 10):
-        keys = [b"key-%d" % n for n in range(start, start + 10)]
-        assert bounded.of(keys, range(10)) == [code % 9 for code in murmur2(keys)]
-        assert len(bounded._known) < 30
 
 
 def test_no_partitions_are_refused() -> None:
