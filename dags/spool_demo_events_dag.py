@@ -17,6 +17,8 @@ again.
 Example conf: `{"stream": "demo", "events": 200000, "group_share": 0.2, "group_size": 25, "key_distribution": "zipf"}`
 """
 
+from typing import Any
+
 from airflow.sdk import Param, dag, task
 
 from plugins import spool_runs
@@ -58,9 +60,9 @@ from plugins.dag_defaults import DEFAULT_ARGS, START_DATE, Pool, Tag, stream_par
         ),
     },
 )
-def spool_demo_events():
+def spool_demo_events() -> None:
     @task
-    def append_events(params=None) -> dict:
+    def append_events(params: Any = None) -> dict[str, Any]:
         """Generate and append; progress in the log."""
         return spool_runs.append_demo_events(params)
 

@@ -17,6 +17,8 @@ before a later error stays appended.
 Example conf: `{"paths": ["/var/log/dpkg.log", "/var/log/apt/*.log"], "max_events": 50000}`
 """
 
+from typing import Any
+
 from airflow.sdk import Param, dag, task
 
 from plugins import spool_runs
@@ -52,9 +54,9 @@ from plugins.dag_defaults import DEFAULT_ARGS, START_DATE, Pool, Tag, stream_par
         ),
     },
 )
-def spool_intake_files():
+def spool_intake_files() -> None:
     @task
-    def append_lines(params=None) -> dict:
+    def append_lines(params: Any = None) -> dict[str, Any]:
         """Choose the files, append their lines."""
         return spool_runs.take_in_log_files(params)
 

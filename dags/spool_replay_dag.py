@@ -20,6 +20,7 @@ transaction that no `read_committed` reader sees and that the next run ends.
 """
 
 from datetime import timedelta
+from typing import Any
 
 from airflow.sdk import CronTriggerTimetable, Param, dag, task
 
@@ -58,9 +59,9 @@ from plugins.dag_defaults import ALL_STREAMS, DEFAULT_ARGS, START_DATE, Tag, str
         ),
     },
 )
-def spool_replay():
+def spool_replay() -> None:
     @task
-    def drain_streams(params=None) -> dict[str, dict[str, int]]:
+    def drain_streams(params: Any = None) -> dict[str, dict[str, int]]:
         """All chosen streams side by side until the time is over."""
         return spool_runs.drain_streams(params)
 

@@ -19,6 +19,8 @@ run this again. Unknown log or segment: the error names those that exist.
 Example conf: `{"stream": "demo", "log": "k3x9", "segment": 12, "reason": "index rebuilt", "dry_run": true}`
 """
 
+from typing import Any
+
 from airflow.sdk import Param, dag, task
 
 from plugins import spool_runs
@@ -51,9 +53,9 @@ from plugins.dag_defaults import DEFAULT_ARGS, START_DATE, Tag, stream_param
         "dry_run": Param(True, type="boolean", description="Only print the plan. Changes nothing."),
     },
 )
-def spool_rewind():
+def spool_rewind() -> None:
     @task
-    def rewind_log(params=None, dag_run=None) -> dict[str, int | str | bool]:
+    def rewind_log(params: Any = None, dag_run: Any = None) -> dict[str, int | str | bool]:
         """Print the plan; commit it unless dry_run."""
         return spool_runs.rewind_log(params, who=f"airflow {dag_run.run_id}")
 

@@ -34,7 +34,7 @@ from plugins.dag_defaults import DEFAULT_ARGS, START_DATE, Tag
     doc_md=__doc__,
     tags=[Tag.SPOOL, Tag.SCHEDULED, Tag.MOVES_STATE],
 )
-def spool_ship():
+def spool_ship() -> None:
     @task
     def append_late_events() -> dict[str, int]:
         """State changes of Airflow that could not be appended when they happened."""

@@ -15,6 +15,8 @@ form reads every record. The log of each task shows a table; a difference fails 
 - Everything else: an outage of Kafka or the object store, or settings; the hint says what to do. It tries again.
 """
 
+from typing import Any
+
 from airflow.sdk import CronTriggerTimetable, Param, dag, task
 
 from plugins import spool_runs, wiring
@@ -38,14 +40,14 @@ from plugins.dag_defaults import ALL_STREAMS, DEFAULT_ARGS, START_DATE, Tag, str
         "full": Param(False, type="boolean", description="Read every record of the topic instead of comparing ranges."),
     },
 )
-def spool_verify():
+def spool_verify() -> None:
     @task
-    def choose_streams(params=None) -> list[str]:
+    def choose_streams(params: Any = None) -> list[str]:
         """The names of the streams to verify."""
         return wiring.stream_names(params["stream"])
 
     @task(map_index_template="{{ stream }}")
-    def verify_stream(stream: str, params=None) -> dict[str, int]:
+    def verify_stream(stream: str, params: Any = None) -> dict[str, int]:
         """One stream: the table is in the log, a difference fails the task."""
         return spool_runs.verify_stream(stream, full=params["full"])
 

@@ -71,7 +71,9 @@ def sweep(folder: Path, client: SpoolClient) -> dict[str, int]:
 
 
 def _batches(late: Path) -> Iterator[tuple[str | None, list[Path], list[Event]]]:
-    stream, paths, events = None, [], []
+    stream: str | None = None
+    paths: list[Path] = []
+    events: list[Event] = []
     for path in sorted(late.glob("*.json"))[:SWEEP_FILES_MAX]:
         read = _read(path)
         if read is None:

@@ -22,6 +22,7 @@ import os
 import socket
 import time
 import uuid
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -77,15 +78,17 @@ def task_instance_event(task_instance: Any, state: str, previous_state: object, 
 class Recorder:
     """Appends events and never raises. One a process; a forked child goes on with its own numbers."""
 
-    def __init__(self, folder: Path, client: SpoolClient) -> None:
-        self._folder, self._client = folder, client
+    def __init__(self, folder: Path, open_client: Callable[[], SpoolClient]) -> None:
+        """`open_client` is called at the first event, and again as long as it fails: settings may be broken, too."""
+        self._folder, self._open_client = folder, open_client
+        self._client: SpoolClient | None = None
         self._rest_until = 0.0
         self.appended = self.put_aside = self.lost = 0
 
     def record(self, event: Event) -> None:
         if time.monotonic() >= self._rest_until:
             try:
-                self._client.append(STREAM, [event], acknowledgement="disk", timeout_s=APPEND_TIMEOUT_S)
+                self._append(event)
             except Exception as error:  # noqa: BLE001  - a state change never fails because of its event; it is put aside
                 self._rest_until = time.monotonic() + REST_AFTER_FAILURE_S
                 LOGGER.warning("event %s could not be appended and is put aside: %s", event.id, error)
@@ -93,6 +96,11 @@ class Recorder:
                 self.appended += 1
                 return
         self._put_aside(event)
+
+    def _append(self, event: Event) -> None:
+        if self._client is None:
+            self._client = self._open_client()
+        self._client.append(STREAM, [event], acknowledgement="disk", timeout_s=APPEND_TIMEOUT_S)
 
     def _put_aside(self, event: Event) -> None:
         try:
@@ -119,7 +127,7 @@ def _recorder() -> Recorder | None:
     if not os.environ.get("SPOOL_FOLDER"):
         LOGGER.warning("SPOOL_FOLDER is not set: state changes of Airflow are not recorded in this process")
         return None
-    return Recorder(wiring.spool_folder(), wiring.spool_client())
+    return Recorder(wiring.spool_folder(), wiring.spool_client)
 
 
 def _event(kind: str, payload: dict[str, Any]) -> Event:

@@ -10,7 +10,7 @@ import pytest
 from plugins import state_events
 from plugins.late_events import FOLDER, sweep
 from plugins.state_events import Recorder, dag_run_event, task_instance_event
-from spool.errors import LockTimeout, SpoolFull
+from spool.errors import LockTimeout, SettingsError, SpoolFull
 from tests.fakes.fake_spool_client import FakeSpoolClient
 
 AT = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -62,7 +62,7 @@ def test_two_events_have_two_ids():
 
 def test_a_state_change_is_appended_on_disk_within_seconds(tmp_path):
     client = FakeSpoolClient()
-    recorder = Recorder(tmp_path, client)
+    recorder = Recorder(tmp_path, lambda: client)
     recorder.record(dag_run_event(dag_run(), "running"))
     assert recorder.appended == 1
     assert [event.type for event in client.appended["airflow"]] == ["airflow.dag_run.running"]
@@ -73,7 +73,7 @@ def test_a_state_change_is_appended_on_disk_within_seconds(tmp_path):
 )
 def test_what_cannot_be_appended_is_put_aside_and_swept_in_later(tmp_path, error, caplog):
     client = FakeSpoolClient([error])
-    recorder = Recorder(tmp_path, client)
+    recorder = Recorder(tmp_path, lambda: client)
     event = dag_run_event(dag_run(), "running")
     with caplog.at_level(logging.WARNING):
         recorder.record(event)
@@ -85,9 +85,24 @@ def test_what_cannot_be_appended_is_put_aside_and_swept_in_later(tmp_path, error
     assert list((tmp_path / FOLDER).iterdir()) == []
 
 
+def test_settings_that_cannot_be_read_put_the_event_aside_until_they_can(tmp_path, monkeypatch):
+    clients = [None, FakeSpoolClient()]
+
+    def open_client():
+        if (client := clients.pop(0)) is None:
+            raise SettingsError("config/spool.yml: streams: is missing")
+        return client
+
+    monkeypatch.setattr(state_events, "REST_AFTER_FAILURE_S", 0.0)
+    recorder = Recorder(tmp_path, open_client)
+    for _ in range(2):
+        recorder.record(dag_run_event(dag_run(), "running"))
+    assert (recorder.appended, recorder.put_aside, recorder.lost) == (1, 1, 0)
+
+
 def test_after_a_failure_the_next_ones_do_not_wait_for_the_log(tmp_path):
     client = FakeSpoolClient([LockTimeout("held")])
-    recorder = Recorder(tmp_path, client)
+    recorder = Recorder(tmp_path, lambda: client)
     for _ in range(3):
         recorder.record(dag_run_event(dag_run(), "running"))
     assert client.calls == 1
@@ -96,7 +111,7 @@ def test_after_a_failure_the_next_ones_do_not_wait_for_the_log(tmp_path):
 
 def test_a_loss_is_said_with_its_number(tmp_path, caplog):
     (tmp_path / FOLDER).write_text("a file where the folder should be")
-    recorder = Recorder(tmp_path, FakeSpoolClient([OSError("EIO")]))
+    recorder = Recorder(tmp_path, lambda: FakeSpoolClient([OSError("EIO")]))
     recorder.record(dag_run_event(dag_run(), "running"))
     assert recorder.lost == 1
     assert "is LOST; lost so far here: 1" in caplog.text
@@ -112,7 +127,7 @@ def test_recording_never_raises(monkeypatch, caplog):
 
 
 def test_an_object_without_the_expected_attributes_does_not_fail_its_caller(monkeypatch, tmp_path, caplog):
-    monkeypatch.setattr(state_events, "_recorder", lambda: Recorder(tmp_path, FakeSpoolClient()))
+    monkeypatch.setattr(state_events, "_recorder", lambda: Recorder(tmp_path, FakeSpoolClient))
     state_events.record(task_instance_event, object(), "running", None)
     assert "is not recorded" in caplog.text
 
