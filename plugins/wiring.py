@@ -67,7 +67,7 @@ def connection(connection_id: str) -> Any:
     except AirflowNotFoundException:
         raise SettingsError(
             f"the connection {connection_id} is not defined",
-            hint=f"set AIRFLOW_CONN_{connection_id.upper()}, or add it in the UI under Admin, Connections",
+            hint=f"set AIRFLOW_CONN_{connection_id.upper()}; docs/guides/connections.md says what it holds",
         ) from None
 
 
