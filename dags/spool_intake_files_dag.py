@@ -12,7 +12,7 @@ the log.
 growing files: a second run takes the whole file, not what is new.
 
 **If it fails** Bad paths are refused before anything is appended; the error names path and reason. What was appended
-before a later error stays appended.
+before a later error stays appended; the next try of the task begins with the first line again.
 
 Example conf: `{"paths": ["/var/log/dpkg.log", "/var/log/apt/*.log"], "max_events": 50000}`
 """
