@@ -77,6 +77,7 @@ class CorruptSegment(TerminalError):
         )
         self.segment = segment
         self.position = position
+        self.reason = reason
 
 
 class CorruptObject(TerminalError):

@@ -62,7 +62,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
-        prog="python -m spool", description="Durable events: local log, then S3, then Kafka exactly once.", epilog=_EPILOG
+        prog="python -m spool",
+        description="Durable events: local log, then S3, then Kafka exactly once.",
+        epilog=_EPILOG,
     )
     verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
     for name, verb in VERBS.items():

@@ -19,8 +19,12 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--group-field", default="", help="adjacent lines with one value of this field are one group")
     parser.add_argument("--type", default="", help="CloudEvents type of the events")
     parser.add_argument("--ack", choices=["s3", "disk"], default=None, help="what to wait for (the stream's own)")
-    parser.add_argument("--timeout", type=float, default=TIMEOUT_S, metavar="S", help="seconds for one batch (%(default)s)")
-    parser.add_argument("--batch", type=whole_number, default=1000, metavar="N", help="lines in one append (%(default)s)")
+    parser.add_argument(
+        "--timeout", type=float, default=TIMEOUT_S, metavar="S", help="seconds for one batch (%(default)s)"
+    )
+    parser.add_argument(
+        "--batch", type=whole_number, default=1000, metavar="N", help="lines in one append (%(default)s)"
+    )
 
 
 def _run(options: argparse.Namespace, output: Output) -> int:
@@ -32,9 +36,7 @@ def _run(options: argparse.Namespace, output: Output) -> int:
         try:
             for intake in read(sys.stdin.buffer, fields, batch=options.batch):
                 append = client.append_group if intake.is_group else client.append
-                answer = append(
-                    options.stream, intake.events, acknowledgement=options.ack, timeout_s=options.timeout
-                )
+                answer = append(options.stream, intake.events, acknowledgement=options.ack, timeout_s=options.timeout)
                 accepted += answer.event_count
                 _print_accepted(output, answer, intake.last_line)
         finally:

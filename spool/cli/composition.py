@@ -29,7 +29,11 @@ class Parts(NamedTuple):
         return AlarmBook(store, self.settings.root, local=self.local_alarms())
 
     def streams(self, only: str | None) -> list[StreamSettings]:
-        return [self.settings.stream(only)] if only else [self.settings.streams[name] for name in sorted(self.settings.streams)]
+        return (
+            [self.settings.stream(only)]
+            if only
+            else [self.settings.streams[name] for name in sorted(self.settings.streams)]
+        )
 
 
 def parts(options: argparse.Namespace) -> Parts:

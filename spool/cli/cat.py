@@ -1,0 +1,108 @@
+"""`cat`: events of a log, one JSON object a line."""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import json
+import sys
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+from spool.archive.archive_reader import read_index, read_segment, segments
+from spool.archive.segment_index import ArchivedSegment
+from spool.archive.store import ObjectStore
+from spool.cli.composition import parts
+from spool.cli.output import Output
+from spool.cli.verb import Verb, add_stream_option, number_from_0, whole_number
+from spool.event import SPOOL_HEADER
+from spool.log.batch import Record, records
+from spool.log.position_header import decode_archived
+from spool.times import rfc3339
+
+
+def _add_options(parser: argparse.ArgumentParser) -> None:
+    add_stream_option(parser, required=True)
+    parser.add_argument("--log", required=True, help="the log; `ls --stream S` names them")
+    parser.add_argument(
+        "--from", dest="start", type=number_from_0, default=0, metavar="OFFSET", help="first offset (0)"
+    )
+    parser.add_argument("--max", type=whole_number, default=None, metavar="N", help="at most N events (all)")
+    parser.add_argument("--value", action="store_true", help="only the payloads, one a line")
+
+
+def _run(options: argparse.Namespace, output: Output) -> int:
+    built = parts(options)
+    built.settings.stream(options.stream)
+    store, root = built.store(), built.settings.root
+    archive = _from_offset(store, root, options.stream, options.log, options.start)
+    events = (event for archived in archive for event in _events(archived, options.start))
+    for event in islice(events, options.max):
+        _print(event, only_value=options.value)
+    return 0
+
+
+def _from_offset(store: ObjectStore, root: str, stream: str, log: str, offset: int) -> Iterator[ArchivedSegment]:
+    """The segments that hold `offset` and what follows, found by halving over their footers."""
+    numbers = list(segments(store, root, stream, log))
+    low, high = 0, len(numbers)
+    while low < high:
+        middle = (low + high) // 2
+        if read_index(store, root, stream, log, numbers[middle]).next_offset <= offset:
+            low = middle + 1
+        else:
+            high = middle
+    for number in islice(numbers, low, None):
+        yield read_segment(store, root, stream, log, number)
+
+
+def _events(archived: ArchivedSegment, start: int) -> list[dict[str, Any]]:
+    """The segment's events in the order of the log: batches of several partitions are merged by offset."""
+    rows = []
+    for chunk in archived.chunks:
+        chunk_rows = [_row(archived, r) for stored in chunk.batches for r in records(bytes(stored.data))]
+        rows += sorted((row for row in chunk_rows if row["offset"] >= start), key=lambda row: row["offset"])
+    return rows
+
+
+def _row(archived: ArchivedSegment, record: Record) -> dict[str, Any]:
+    headers = dict(record.headers)
+    position = decode_archived(headers.pop(SPOOL_HEADER) or b"")
+    return {
+        "stream": archived.stream,
+        "log": archived.log,
+        "segment": archived.segment,
+        "offset": position.offset,
+        "group": [position.group_first, position.group_size] if position.group_size > 1 else None,
+        "time": rfc3339(record.timestamp),
+        "key": _text(record.key),
+        "headers": {name: _text(value) for name, value in headers.items()},
+        "value": _text(record.value),
+    }
+
+
+def _text(data: bytes | None) -> str | dict[str, str] | None:
+    """Text where it is UTF-8; other bytes say that they are base64."""
+    if data is None:
+        return None
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return {"base64": base64.b64encode(data).decode()}
+
+
+def _print(event: dict[str, Any], *, only_value: bool) -> None:
+    if only_value and isinstance(event["value"], str):
+        print(event["value"])
+    else:
+        json.dump(event, sys.stdout, ensure_ascii=False, separators=(",", ":"))
+        print()
+
+
+VERB = Verb(
+    help="print archived events as JSON",
+    description="Events of one log from an offset on, in the order of the log, read from the object store.",
+    add_options=_add_options,
+    run=_run,
+)

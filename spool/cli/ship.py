@@ -1,0 +1,42 @@
+"""`ship`: seal what is due and put it into the object store."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import threading
+
+from spool.archive.shipper import Shipper
+from spool.cli.composition import parts
+from spool.cli.output import Output
+from spool.cli.verb import Verb
+
+
+def _add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--follow", action="store_true", help="be this host's resident shipper until SIGTERM")
+
+
+def _run(options: argparse.Namespace, output: Output) -> int:
+    built = parts(options)
+    store = built.store()
+    shipper = Shipper(built.places.folder, built.settings, store, alarms=built.alarm_book(store))
+    if options.follow:
+        stop = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stop.set())
+        shipper.run(stop)
+        return 0
+    summary = shipper.ship_once()
+    output.result(
+        summary._asdict(),
+        f"shipped {summary.objects} objects with {summary.events:,} events",
+    )
+    return 0
+
+
+VERB = Verb(
+    help="put sealed segments into the object store",
+    description="Once: seals and ships all that this host's folder holds. With --follow: the resident shipper.",
+    add_options=_add_options,
+    run=_run,
+)

@@ -1,0 +1,209 @@
+"""
+Group commit: callers queue, one of them writes all that is queued, up to one commit at a time.
+
+    caller 1 ─┐                    ┌─ while it writes commit n, the others fill commit n+1
+    caller 2 ─┼─> commit n+1 ──────┤
+    caller 3 ─┘   (one builder)    └─ when n is done, one caller of n+1 becomes the next writer
+
+Records go into the compiled builder here, before the log's lock is taken. The queue is bounded: a caller waits for room
+until its deadline, then it is refused (SpoolFull); nothing is dropped.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from spool.errors import AppendUnknown, EventRefused, SpoolFull
+from spool.event import COMMIT_BYTES_MAX, COMMIT_EVENTS_MAX, SPOOL_HEADER, OffsetRange
+from spool.log import batch
+from spool.log.deadline import Deadline
+from spool.log.encode import Encoded
+from spool.log.position_header import encode_local
+
+# Two being filled while one is written keeps the writer busy; more would only be memory.
+COMMITS_WAITING_MAX = 4
+
+
+class Commit:
+    """One record batch in the making and those who wait for it."""
+
+    def __init__(self, mutex: threading.Lock) -> None:
+        self.builder = batch.builder(size_max=COMMIT_BYTES_MAX)
+        self.event_count = 0
+        self.size_bound = batch.HEADER_BYTES
+        self.changed = threading.Condition(mutex)
+        self.log = ""
+        self.first_offset = -1
+        self.deadline = Deadline(0)  # of its most patient caller
+        self.error: BaseException | None = None
+        self.done = False
+
+    def has_room(self, event_count: int, size_bytes: int) -> bool:
+        return self.event_count + event_count <= COMMIT_EVENTS_MAX and self.size_bound + size_bytes <= COMMIT_BYTES_MAX
+
+    def add(self, record: Encoded, headers: list[tuple[str, bytes | None]]) -> None:
+        self.builder.append(self.event_count, record.time_ms, record.key, record.value, headers)
+        self.event_count += 1
+        self.size_bound += record.size_bytes
+
+
+class Part(NamedTuple):
+    """Which records of a commit are one caller's."""
+
+    commit: Commit
+    first_delta: int
+    event_count: int
+
+    def offsets(self) -> OffsetRange:
+        first = self.commit.first_offset + self.first_delta
+        return OffsetRange(first, first + self.event_count)
+
+
+Write = Callable[[Commit, Deadline], None]
+
+
+class CommitQueue:
+    """`write` gets one commit at a time, sets its log and first offset, and returns when it is durable; or raises."""
+
+    def __init__(self, write: Write) -> None:
+        self._write = write
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget all that is queued: for a child after fork, whose parent will write it."""
+        self._mutex = threading.Lock()
+        self._room = threading.Condition(self._mutex)
+        self._waiting: deque[Commit] = deque()
+        self._writing = False
+
+    def hold(self) -> None:
+        """Nobody queues, takes or finishes a commit until `release`: for the moment of a fork."""
+        self._mutex.acquire()
+
+    def release(self) -> None:
+        self._mutex.release()
+
+    def append(self, records: Sequence[Encoded], *, group: bool, deadline: Deadline) -> list[Part]:
+        """Returns when all records are durable; raises the error of the first commit that was not."""
+        with self._mutex:
+            parts = self._enqueue(records, group=group, deadline=deadline)
+        for part in parts:
+            self._wait(part.commit)
+        _raise_errors(parts)
+        return parts
+
+    def _enqueue(self, records: Sequence[Encoded], *, group: bool, deadline: Deadline) -> list[Part]:
+        if group:
+            return [self._enqueue_group(records, deadline)]
+        parts: list[Part] = []
+        commit, first = None, 0
+        for record in records:
+            if commit is None or not commit.has_room(1, record.size_bytes):
+                if commit is not None:
+                    parts.append(Part(commit, first, commit.event_count - first))
+                commit = self._commit_with_room(1, record.size_bytes, deadline)
+                first = commit.event_count
+            commit.add(record, record.headers)
+        if commit is not None:
+            parts.append(Part(commit, first, commit.event_count - first))
+        return parts
+
+    def _enqueue_group(self, records: Sequence[Encoded], deadline: Deadline) -> Part:
+        size = sum(record.size_bytes for record in records)
+        if len(records) > COMMIT_EVENTS_MAX or size + batch.HEADER_BYTES > COMMIT_BYTES_MAX:
+            raise EventRefused(
+                f"a group of {len(records)} events and up to {size} bytes; a commit holds {COMMIT_EVENTS_MAX} events "
+                f"and {COMMIT_BYTES_MAX} bytes",
+                hint="a group is written and delivered as one: make it smaller",
+            )
+        commit = self._commit_with_room(len(records), size, deadline)
+        first = commit.event_count
+        for number, record in enumerate(records):
+            headers = [(SPOOL_HEADER, encode_local(len(records))), *record.headers] if number == 0 else record.headers
+            commit.add(record, headers)
+        return Part(commit, first, len(records))
+
+    def _commit_with_room(self, event_count: int, size_bytes: int, deadline: Deadline) -> Commit:
+        """The last waiting commit, or a new one; waits where the queue is full. Called with the mutex held."""
+        while True:
+            if not (self._waiting and self._waiting[-1].has_room(event_count, size_bytes)):
+                if len(self._waiting) < COMMITS_WAITING_MAX:
+                    self._waiting.append(Commit(self._mutex))
+                else:
+                    self._make_room(deadline)
+                    continue
+            commit = self._waiting[-1]
+            commit.deadline = max(commit.deadline, deadline)
+            return commit
+
+    def _make_room(self, deadline: Deadline) -> None:
+        """Wait until a commit was taken from the queue. Called with the mutex held."""
+        while len(self._waiting) >= COMMITS_WAITING_MAX:
+            if not self._writing:
+                # Everybody who could write is waiting for room: this caller becomes the writer.
+                self._writing = True
+                self._mutex.release()
+                try:
+                    self._write_first()
+                finally:
+                    self._mutex.acquire()
+                    self._pass_on()
+            elif not self._room.wait(deadline.remaining_s):
+                raise SpoolFull(
+                    "the append queue is full", hint="the disk is slower than the producers: append less at a time"
+                )
+
+    def _wait(self, commit: Commit) -> None:
+        """Until `commit` is done, writing commits in their order whenever nobody else does."""
+        while True:
+            with self._mutex:
+                while not commit.done and self._writing:
+                    commit.changed.wait()
+                if commit.done:
+                    return
+                self._writing = True
+            try:
+                self._write_first()
+            finally:
+                with self._mutex:
+                    self._pass_on()
+
+    def _write_first(self) -> None:
+        with self._mutex:
+            commit = self._waiting.popleft()
+            self._room.notify_all()
+        try:
+            self._write(commit, commit.deadline)
+        except BaseException as error:
+            commit.error = error  # every caller of the commit raises it
+            if not isinstance(error, Exception):
+                raise
+        finally:
+            with self._mutex:
+                commit.done = True
+                commit.changed.notify_all()
+
+    def _pass_on(self) -> None:
+        """Let one caller of the next commit write. Called with the mutex held."""
+        self._writing = False
+        self._room.notify_all()
+        if self._waiting:
+            self._waiting[0].changed.notify()
+
+
+def _raise_errors(parts: list[Part]) -> None:
+    failed = [part for part in parts if part.commit.error is not None]
+    if not failed:
+        return
+    error = failed[0].commit.error
+    assert error is not None
+    durable = sum(part.event_count for part in parts if part.commit.error is None)
+    if durable:
+        raise AppendUnknown(
+            f"the call was split: {durable} of its events are durable, the others are not: {error}",
+            hint="append fewer events in one call, or as a group, to get one answer for all",
+        ) from error
+    raise error

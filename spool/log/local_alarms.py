@@ -1,0 +1,71 @@
+"""Alarms as small files in the spool folder: they are there while the object store is away."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import time
+from pathlib import Path
+
+from spool.alarm import Alarm
+from spool.log.disk import Disk, write_file
+
+LOGGER = logging.getLogger(__name__)
+FOLDER = "_alarms"
+
+
+class LocalAlarms:
+    """An AlarmSink: one file per (condition, subject), replaced atomically. Never fails its caller: it logs instead."""
+
+    def __init__(self, folder: Path, disk: Disk | None = None) -> None:
+        self._folder = folder / FOLDER
+        self._disk = disk or Disk()
+
+    def open(self, condition: str, subject: str, evidence: str) -> None:
+        held = self._read(self._path(condition, subject))
+        if held is not None and held.closed_ms == 0:
+            return
+        LOGGER.warning("alarm opened condition=%s subject=%s evidence=%s", condition, subject, evidence)
+        self._write(Alarm(condition, subject, evidence, _now_ms()))
+
+    def close(self, condition: str, subject: str) -> None:
+        held = self._read(self._path(condition, subject))
+        if held is None or held.closed_ms:
+            return
+        LOGGER.warning("alarm closed condition=%s subject=%s", condition, subject)
+        self._write(held._replace(closed_ms=_now_ms()))
+
+    def all(self) -> list[Alarm]:
+        """Open and closed ones, oldest first."""
+        paths = sorted(self._folder.glob("*.json")) if self._folder.is_dir() else []
+        found = [alarm for path in paths if (alarm := self._read(path)) is not None]
+        return sorted(found, key=lambda alarm: alarm.opened_ms)
+
+    def forget(self, alarm: Alarm) -> None:
+        """Remove the file of an alarm that is kept elsewhere now."""
+        self._path(alarm.condition, alarm.subject).unlink(missing_ok=True)
+
+    def _path(self, condition: str, subject: str) -> Path:
+        digest = hashlib.sha256(f"{condition}\0{subject}".encode()).hexdigest()[:20]
+        return self._folder / f"{digest}.json"
+
+    def _read(self, path: Path) -> Alarm | None:
+        try:
+            return Alarm(**json.loads(path.read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, TypeError) as error:
+            LOGGER.warning("alarm file %s cannot be read: %s", path, error)
+            return None
+
+    def _write(self, alarm: Alarm) -> None:
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            write_file(self._disk, self._path(alarm.condition, alarm.subject), json.dumps(alarm._asdict()).encode())
+        except OSError:
+            LOGGER.exception("alarm %s about %s cannot be kept", alarm.condition, alarm.subject)
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

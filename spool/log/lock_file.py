@@ -1,0 +1,146 @@
+"""
+The lock of one log: who may write, and how far the log is synced.
+
+The file is locked with flock and holds one record, rewritten in place before every release:
+
+    0       4       8          24       28        32         40           48            56
+    +-------+-------+----------+--------+---------+----------+------------+-------------+
+    | magic | crc32 | boot id  | pid    | flags   | segment  | synced end | next offset |
+    +-------+-------+----------+--------+---------+----------+------------+-------------+
+    56              64                72            80
+    +---------------+-----------------+-------------+
+    | next commit   | first commit ns | sealed ns   |
+    +---------------+-----------------+-------------+
+
+It need not be durable: after a reboot its boot id differs, and recovery reads the segments instead. Times are
+CLOCK_BOOTTIME.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import struct
+import time
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from spool.alarm import AlarmSink
+from spool.errors import LockTimeout
+from spool.log.deadline import Deadline
+
+_BODY = struct.Struct(">16sIIQQQQQQ")
+_HEAD = struct.Struct(">4sI")
+MAGIC = b"SPLK"
+SIZE_BYTES = _HEAD.size + _BODY.size
+
+FAILED = 1  # an fsync of the open segment failed: it is never written again
+RETIRED = 2  # the log has a successor: nothing is appended here again
+
+ALARM_AFTER_S = 10.0
+_POLL_S = 0.002
+_READ_TRIES = 100
+
+
+class LockState(NamedTuple):
+    """
+    What the lock file says.
+
+    synced_end       bytes of the open segment that are on disk; all answers come from below it
+    first_commit_ns  when the open segment got its first commit, 0 without one
+    sealed_ns        when a segment was last sealed
+    """
+
+    boot_id: bytes
+    pid: int
+    flags: int
+    segment: int
+    synced_end: int
+    next_offset: int
+    next_commit: int
+    first_commit_ns: int
+    sealed_ns: int
+
+
+def boot_id() -> bytes:
+    """16 bytes, another at every boot."""
+    return bytes.fromhex(Path("/proc/sys/kernel/random/boot_id").read_text().strip().replace("-", ""))
+
+
+def read_state(descriptor: int) -> LockState | None:
+    """The record, or None where there is none that passes its checksum. Needs no lock: a torn read is tried again."""
+    for _ in range(_READ_TRIES):
+        data = os.pread(descriptor, SIZE_BYTES, 0)
+        if len(data) < SIZE_BYTES:
+            return None
+        magic, crc = _HEAD.unpack_from(data)
+        if magic == MAGIC and crc == zlib.crc32(data[_HEAD.size :]):
+            return LockState._make(_BODY.unpack_from(data, _HEAD.size))
+        time.sleep(0.0005)
+    return None
+
+
+def write_state(descriptor: int, state: LockState) -> None:
+    """Only under the lock."""
+    body = _BODY.pack(*state)
+    os.pwrite(descriptor, _HEAD.pack(MAGIC, zlib.crc32(body)) + body, 0)
+
+
+def read_state_of(log_path: Path) -> LockState | None:
+    """The record of a log, without a lock; None where there is none of this boot."""
+    try:
+        descriptor = os.open(log_path / "lock", os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        state = read_state(descriptor)
+    finally:
+        os.close(descriptor)
+    return state if state is not None and state.boot_id == boot_id() else None
+
+
+@contextmanager
+def locked(descriptor: int, name: str, deadline: Deadline, alarms: AlarmSink) -> Iterator[None]:
+    """
+    Hold the flock. LockTimeout names the holder when the deadline passes; a wait of 10 s is an alarm.
+
+    Polls, because flock itself knows no time-out and a signal would reach only the main thread.
+    """
+    _acquire(descriptor, name, deadline, alarms)
+    try:
+        yield
+    finally:
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+
+
+def _acquire(descriptor: int, name: str, deadline: Deadline, alarms: AlarmSink) -> None:
+    started = time.monotonic()
+    alarmed = False
+    while not _try_lock(descriptor):
+        if deadline.expired:
+            raise LockTimeout(
+                f"{name}: process {_holder(descriptor)} holds the log",
+                hint="look at that process: is it stopped (state T)?",
+            )
+        if not alarmed and time.monotonic() - started > ALARM_AFTER_S:
+            alarmed = True
+            alarms.open("log_locked", name, f"process {_holder(descriptor)} has held it for {ALARM_AFTER_S:.0f} s")
+        time.sleep(_POLL_S)
+    if alarmed:
+        alarms.close("log_locked", name)
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _holder(descriptor: int) -> str:
+    state = read_state(descriptor)
+    return str(state.pid) if state else "unknown"

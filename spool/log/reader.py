@@ -1,0 +1,133 @@
+"""
+Reading a log: sealed segments whole, the open one only up to the synced end. Readers never change anything.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from spool.errors import CorruptSegment
+from spool.log.folder import LogFolder, open_path, sealed_path, segment_files
+from spool.log.lock_file import read_state_of
+from spool.log.scan import CommitAt, Expected, Hole, Scan, scan
+from spool.log.segment import HEADER_BYTES_MAX, SegmentHeader, decode_segment_header, log_tag
+
+__all__ = ["Commit", "Hole", "SegmentContents", "read_sealed", "sealed_identity", "tail"]
+
+
+class Commit(NamedTuple):
+    """A whole commit: `frame` is its record batch, every check passed."""
+
+    first_offset: int
+    number: int
+    event_count: int
+    max_timestamp_ms: int
+    frame: bytes
+
+
+class SegmentContents(NamedTuple):
+    """
+    A sealed segment.
+
+    next_offset  the first offset of the next segment
+    sha256       of the file as it is now
+    identity     the sha256 noted at sealing, in the next segment's header; empty where there is no next segment
+    """
+
+    header: SegmentHeader
+    commits: list[Commit]
+    holes: tuple[Hole, ...]
+    next_offset: int
+    sha256: str
+    identity: str
+
+
+def read_sealed(path: Path) -> SegmentContents:
+    """A sealed segment with its holes. CorruptSegment where nothing tells its offsets any more."""
+    data = path.read_bytes()
+    log = LogFolder(path.parent.parent.name, path.parent.name, path.parent)
+    header, found = _header_and_scan(path, log, data)
+    following = next_header(path)
+    next_offset, holes = found.next_offset, found.holes
+    if following is not None and following.first_offset != _end_of_commits(found, header):
+        next_offset = following.first_offset
+        inner = found.holes[:-1] if found.tail == "suspected" else found.holes
+        lost = Hole(
+            _end_of_commits(found, header), next_offset, f"{len(data) - found.end} bytes behind the last commit"
+        )
+        holes = (*inner, lost)
+    elif following is not None:
+        next_offset = following.first_offset
+        holes = found.holes[:-1] if found.tail == "suspected" else found.holes
+    commits = [_commit(data, commit) for commit in found.commits]
+    identity = following.previous_sha256 if following else ""
+    return SegmentContents(header, commits, holes, next_offset, hashlib.sha256(data).hexdigest(), identity)
+
+
+def sealed_identity(path: Path) -> str:
+    """The sha256 noted when the segment was sealed; empty where there is no next segment yet."""
+    following = next_header(path)
+    return following.previous_sha256 if following else ""
+
+
+def next_header(path: Path) -> SegmentHeader | None:
+    """The header of the segment after `path`; None where that is missing or damaged."""
+    number = int(path.name.split(".")[0]) + 1
+    for candidate in (sealed_path(path.parent, number), open_path(path.parent, number)):
+        try:
+            with candidate.open("rb") as file:
+                return decode_segment_header(file.read(HEADER_BYTES_MAX), candidate.name)[0]
+        except (FileNotFoundError, CorruptSegment):
+            continue
+    return None
+
+
+def tail(log: LogFolder, from_offset: int = 0) -> Iterator[Commit]:
+    """The commits from `from_offset` on that are still on this host, up to the synced end at this moment."""
+    state = read_state_of(log.path)
+    for file in segment_files(log.path):
+        data = file.path.read_bytes()
+        if file.state == "open":
+            if state is None or state.segment != file.segment:
+                return
+            data = data[: state.synced_end]
+        _, found = _header_and_scan(file.path, log, data)
+        for commit in found.commits:
+            if commit.next_offset > from_offset:
+                yield _commit(data, commit)
+
+
+def _header_and_scan(path: Path, log: LogFolder, data: bytes) -> tuple[SegmentHeader, Scan]:
+    try:
+        header, size = decode_segment_header(data, path.name)
+        if (header.stream, header.log) != (log.stream, log.log):
+            raise CorruptSegment(path.name, 0, f"belongs to {header.stream}/{header.log}")
+    except CorruptSegment as error:
+        header, size = _header_from_neighbours(path, log, error), 0
+    return header, scan(data, size, Expected(log_tag(log.log), header.first_offset, header.next_commit))
+
+
+def _header_from_neighbours(path: Path, log: LogFolder, error: CorruptSegment) -> SegmentHeader:
+    """Where the header is damaged: the segment before says where this one begins."""
+    number = int(path.name.split(".")[0])
+    before = sealed_path(path.parent, number - 1)
+    if "version" in error.reason or (number > 0 and not before.exists()):
+        raise error
+    if number == 0:
+        return SegmentHeader(log.stream, log.log, 0, 0, 0)
+    data = before.read_bytes()
+    _, found = _header_and_scan(before, log, data)
+    sha256 = hashlib.sha256(data).hexdigest()
+    return SegmentHeader(log.stream, log.log, number, found.next_offset, found.next_commit, sha256)
+
+
+def _end_of_commits(found: Scan, header: SegmentHeader) -> int:
+    return found.commits[-1].next_offset if found.commits else header.first_offset
+
+
+def _commit(data: bytes, at: CommitAt) -> Commit:
+    count = at.next_offset - at.first_offset
+    return Commit(at.first_offset, at.number, count, at.max_timestamp_ms, data[at.start : at.end])

@@ -1,0 +1,189 @@
+"""
+What to do with a log whose last writer is not known to have ended well. Only under the log's lock.
+
+Runs when the machine was restarted, a segment is marked failed, or a check fails; otherwise a writer goes on in the
+open segment. Whatever state a crash left, the outcome is the same: all whole commits are in sealed segments, the next
+segment is open with a header only, nothing that was ever durable is deleted.
+
+    no segment                 create the first
+    highest is sealed          create the next
+    highest is open, empty     rewrite it under its own number
+    highest is open            close it behind its last whole commit, create the next
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+from spool import failpoints
+from spool.alarm import AlarmSink
+from spool.errors import CorruptSegment
+from spool.log.disk import Disk, write_all, write_file
+from spool.log.folder import LogFolder, SegmentFile, open_path, sealed_path, segment_files
+from spool.log.scan import Expected, Hole, Scan, scan
+from spool.log.segment import SegmentHeader, decode_segment_header, encode_segment_header, log_tag
+
+LOGGER = logging.getLogger(__name__)
+
+failpoints.declare("log.recovery.cut", "log.recovery.renamed", "log.recovery.folder_synced", "log.open.written")
+
+
+class OpenSegment(NamedTuple):
+    """An open segment that holds nothing but its header."""
+
+    segment: int
+    synced_end: int
+    next_offset: int
+    next_commit: int
+
+
+class _Closed(NamedTuple):
+    """What a closed segment says of the next one."""
+
+    next_offset: int
+    next_commit: int
+    sha256: str
+
+
+def recover(
+    log: LogFolder, disk: Disk, alarms: AlarmSink, *, after: tuple[str, int] | None, synced_end: int | None = None
+) -> OpenSegment:
+    """
+    Bring the log into a state that can be written, and return its open segment.
+
+    synced_end: for a segment whose fsync failed in this boot; what lies beyond was answered `unknown` and is cut.
+    after: what the log continues, for the header of its first segment.
+    """
+    files = segment_files(log.path)
+    if not files:
+        return create_segment(log, disk, SegmentHeader(log.stream, log.log, 0, 0, 0, after=after))
+    last = files[-1]
+    if last.state == "sealed":
+        return _create_next(log, disk, last.segment, _closed_state(log, last))
+    closed = _close(log, disk, alarms, last, synced_end)
+    if closed is None:
+        return _rewrite_empty(log, disk, files, after)
+    return _create_next(log, disk, last.segment, closed)
+
+
+def create_segment(log: LogFolder, disk: Disk, header: SegmentHeader) -> OpenSegment:
+    """
+    Make the open segment with its header.
+
+    1. write the header   2. fdatasync   3. fsync the folder
+    """
+    frame = encode_segment_header(header)
+    descriptor = disk.open(open_path(log.path, header.segment), os.O_CREAT | os.O_RDWR | os.O_TRUNC)
+    try:
+        write_all(disk, descriptor, frame, 0)
+        failpoints.reach("log.open.written")
+        disk.sync_data(descriptor)
+    finally:
+        os.close(descriptor)
+    disk.sync_folder(log.path)
+    return OpenSegment(header.segment, len(frame), header.first_offset, header.next_commit)
+
+
+def scan_segment(path: Path, log: LogFolder, data: bytes) -> tuple[SegmentHeader, Scan]:
+    """Header and commits of a whole segment file. CorruptSegment where its header is none of this log."""
+    header, size = decode_segment_header(data, path.name)
+    if (header.stream, header.log) != (log.stream, log.log):
+        raise CorruptSegment(path.name, 0, f"belongs to {header.stream}/{header.log}")
+    return header, scan(data, size, Expected(log_tag(log.log), header.first_offset, header.next_commit))
+
+
+def _create_next(log: LogFolder, disk: Disk, segment: int, closed: _Closed) -> OpenSegment:
+    header = SegmentHeader(log.stream, log.log, segment + 1, closed.next_offset, closed.next_commit, closed.sha256)
+    return create_segment(log, disk, header)
+
+
+def _closed_state(log: LogFolder, last: SegmentFile) -> _Closed:
+    data = last.path.read_bytes()
+    _, found = scan_segment(last.path, log, data)
+    return _Closed(found.next_offset, found.next_commit, hashlib.sha256(data).hexdigest())
+
+
+def _rewrite_empty(log: LogFolder, disk: Disk, files: list[SegmentFile], after: tuple[str, int] | None) -> OpenSegment:
+    """The open segment has no commit, and maybe no whole header: write it anew, beside and then in place."""
+    segment = files[-1].segment
+    if len(files) == 1 and segment == 0:
+        header = SegmentHeader(log.stream, log.log, 0, 0, 0, after=after)
+    elif len(files) == 1:
+        # Everything before was shipped and removed, so this header is the only one that knows the offset.
+        header, _ = decode_segment_header(files[-1].path.read_bytes(), files[-1].path.name)
+    else:
+        closed = _closed_state(log, files[-2])
+        header = SegmentHeader(log.stream, log.log, segment, closed.next_offset, closed.next_commit, closed.sha256)
+    frame = encode_segment_header(header._replace(nonce=""))
+    write_file(disk, open_path(log.path, segment), frame)
+    return OpenSegment(segment, len(frame), header.first_offset, header.next_commit)
+
+
+def _close(log: LogFolder, disk: Disk, alarms: AlarmSink, last: SegmentFile, synced_end: int | None) -> _Closed | None:
+    """
+    Seal the open segment behind its last whole commit; None where it holds none.
+
+    1. keep beside, then cut, what no commit is   2. fdatasync   3. rename   4. fsync the folder
+    """
+    data = last.path.read_bytes()
+    try:
+        _, found = scan_segment(last.path, log, data[:synced_end])
+    except CorruptSegment:
+        return _close_headless(log, disk, alarms, last, data)
+    if not found.commits and found.tail != "suspected":
+        return None
+    keep = found.end if found.tail == "torn" or synced_end is not None else len(data)
+    descriptor = disk.open(last.path, os.O_RDWR)
+    try:
+        if keep < len(data):
+            _keep_beside(disk, last, data, keep)
+            disk.truncate(descriptor, keep)
+            failpoints.reach("log.recovery.cut")
+        disk.sync_data(descriptor)
+    finally:
+        os.close(descriptor)
+    _raise_alarms(log, alarms, last, found)
+    disk.rename(last.path, sealed_path(log.path, last.segment))
+    failpoints.reach("log.recovery.renamed")
+    disk.sync_folder(log.path)
+    failpoints.reach("log.recovery.folder_synced")
+    return _Closed(found.next_offset, found.next_commit, hashlib.sha256(data[:keep]).hexdigest())
+
+
+def _close_headless(log: LogFolder, disk: Disk, alarms: AlarmSink, last: SegmentFile, data: bytes) -> _Closed | None:
+    """A segment with commits but a damaged header gets a new header; the damaged file is kept beside."""
+    files = segment_files(log.path)
+    before = _closed_state(log, files[-2]) if len(files) > 1 else _Closed(0, 0, "")
+    found = scan(data, 0, Expected(log_tag(log.log), before.next_offset, before.next_commit))
+    if not found.commits:
+        if len(files) == 1 and last.segment > 0:
+            raise CorruptSegment(last.path.name, 0, "its header is damaged, and no earlier segment tells its offset")
+        return None
+    _keep_beside(disk, last, data, 0)
+    header = SegmentHeader(log.stream, log.log, last.segment, before.next_offset, before.next_commit, before.sha256)
+    whole = encode_segment_header(header) + data[found.commits[0].start :]
+    write_file(disk, last.path, whole)
+    alarms.open("log_header_damaged", f"{log.stream}/{log.log}", f"segment {last.segment} got a new header")
+    return _close(log, disk, alarms, last, None)
+
+
+def _keep_beside(disk: Disk, last: SegmentFile, data: bytes, start: int) -> None:
+    LOGGER.warning("%s: keeping %s bytes from byte %s beside it", last.path.name, len(data) - start, start)
+    write_file(disk, last.path.with_name(f"{last.segment:012d}.torn-{start}"), data[start:])
+
+
+def _raise_alarms(log: LogFolder, alarms: AlarmSink, last: SegmentFile, found: Scan) -> None:
+    holes = found.holes[:-1] if found.tail == "suspected" else found.holes
+    subject = f"{log.stream}/{log.log}"
+    if holes:
+        alarms.open("log_hole", subject, f"segment {last.segment}: {_ranges(holes)}")
+    if found.tail == "suspected":
+        alarms.open("log_suspected_hole", subject, f"segment {last.segment}: {_ranges(found.holes[-1:])}")
+
+
+def _ranges(holes: tuple[Hole, ...]) -> str:
+    return ", ".join(f"offsets {hole.first} to {hole.next - 1}, {hole.reason}" for hole in holes)

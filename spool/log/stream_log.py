@@ -1,0 +1,219 @@
+"""
+The current log of one stream in one folder: what producers append to.
+
+Safe for threads (group commit), for processes (the log's lock) and for fork: the child closes what it inherited and
+forgets what its parent had queued, because an idle child would otherwise keep a killed parent's lock.
+"""
+
+from __future__ import annotations
+
+import os
+import weakref
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from spool.alarm import AlarmSink
+from spool.errors import AppendUnknown, FolderRefused
+from spool.event import Event, OffsetRange
+from spool.log.commit_queue import Commit, CommitQueue, Part
+from spool.log.deadline import Deadline
+from spool.log.disk import Disk
+from spool.log.encode import encode
+from spool.log.file_system import refuse_network
+from spool.log.folder import LogFolder, log_folders, segment_files
+from spool.log.identity import Identity, create_log, is_ours, read_identity, write_successor
+from spool.log.lock_file import LockState, locked
+from spool.log.reserve import Reserve
+from spool.log.writer import LogRetired, LogWriter
+from spool.settings import StreamSettings
+
+OPEN_TIMEOUT_S = 30.0
+
+
+class StreamLog:
+    """Append, seal, look. Made by `StreamLog.open`."""
+
+    def __init__(self, folder: Path, stream: StreamSettings, alarms: AlarmSink, disk: Disk) -> None:
+        self._folder = folder
+        self._stream = stream
+        self._alarms = alarms
+        self._disk = disk
+        self._queue = CommitQueue(self._write)
+        self._writer = self._current_writer(Deadline.after(OPEN_TIMEOUT_S))
+        _open_logs.add(self)
+
+    @classmethod
+    def open(cls, folder: Path, stream: StreamSettings, *, alarms: AlarmSink, disk: Disk | None = None) -> StreamLog:
+        """
+        Find or begin this folder's log of the stream. FolderRefused, LockTimeout.
+
+        A log that lies here but belongs elsewhere (a cloned or restored folder) is sealed and continued by a new one.
+        """
+        return cls(folder, stream, alarms, disk or Disk())
+
+    @property
+    def id(self) -> str:
+        """The log's id; another one after a clone or a fork was noticed."""
+        return self._writer.log.log
+
+    @property
+    def path(self) -> Path:
+        """The log's folder."""
+        return self._writer.log.path
+
+    def append(
+        self, events: Sequence[Event], *, group: bool, deadline: Deadline
+    ) -> tuple[str, tuple[OffsetRange, ...]]:
+        """
+        The log's id and the events' offsets, in their order; all durable on disk.
+
+        EventRefused, LockTimeout, SpoolFull: nothing was written. AppendUnknown: a failed fsync, or a call that was
+        split over commits of which some failed. A group is one range.
+        """
+        parts = self._queue.append(encode(events, self._stream.event_bytes_max), group=group, deadline=deadline)
+        if len({part.commit.log for part in parts}) > 1:
+            raise AppendUnknown(
+                "the log was replaced in the middle of the call: all events are durable, in two logs",
+                hint="nothing to do; `verify` counts both",
+            )
+        return (parts[0].commit.log if parts else self.id), _merged(parts)
+
+    def seal_if_due(self, *, for_waiter: bool = False, deadline: Deadline | None = None) -> bool:
+        """Seal by size, by age, or for a waiter (rule 9). Says whether it did."""
+        return self._writer.seal_if_due(deadline or Deadline.after(OPEN_TIMEOUT_S), for_waiter=for_waiter)
+
+    def seal(self, deadline: Deadline | None = None) -> bool:
+        """Seal now whatever is there; False where there is no commit."""
+        return self._writer.seal(deadline or Deadline.after(OPEN_TIMEOUT_S))
+
+    def synced(self) -> LockState:
+        """How far the log is durable; recovers first where a crash left work."""
+        return self._writer.peek() or self._writer.recovered(Deadline.after(OPEN_TIMEOUT_S))
+
+    def close(self) -> None:
+        """Release the descriptors; the log opens them again when it is used again."""
+        self._writer.forget()
+
+    def _write(self, commit: Commit, deadline: Deadline) -> None:
+        while True:
+            writer = self._writer
+            try:
+                commit.first_offset = writer.append(commit.builder, commit.event_count, deadline)
+            except LogRetired:
+                writer.forget()
+                self._writer = self._current_writer(deadline)
+            else:
+                commit.log = writer.log.log
+                return
+
+    def _current_writer(self, deadline: Deadline) -> LogWriter:
+        stream_path = self._stream_folder()
+        with _stream_locked(stream_path, self._disk, deadline, self._alarms):
+            current, identity = self._current_log(stream_path, deadline)
+        return LogWriter(current, self._stream, after=identity.after, disk=self._disk, alarms=self._alarms)
+
+    def _stream_folder(self) -> Path:
+        stream_path = self._folder / self._stream.name
+        try:
+            if not stream_path.is_dir():
+                self._folder.mkdir(parents=True, exist_ok=True)
+                refuse_network(self._folder)
+                self._disk.make_folder(stream_path)
+                self._disk.sync_folder(self._folder)
+            Reserve(self._folder, self._disk).take()
+        except OSError as error:
+            raise FolderRefused(
+                f"{self._folder}: {error}", hint="SPOOL_FOLDER must be a writable local folder"
+            ) from error
+        return stream_path
+
+    def _current_log(self, stream_path: Path, deadline: Deadline) -> tuple[LogFolder, Identity]:
+        """The log without a successor that is ours; a foreign one is ended and continued."""
+        ended: tuple[str, int] | None = None
+        for log in log_folders(self._folder):
+            if log.stream != self._stream.name:
+                continue
+            identity = read_identity(log.path)
+            if identity.successor:
+                continue
+            if is_ours(identity, log.path):
+                return log, identity
+            ended = self._end(log, identity, deadline)
+        created = create_log(stream_path, self._disk, after=ended)
+        if ended:
+            write_successor(stream_path / ended[0], self._disk, created.log)
+        return created, read_identity(created.path)
+
+    def _end(self, log: LogFolder, identity: Identity, deadline: Deadline) -> tuple[str, int]:
+        """Seal a log that came here with its folder; returns it with its last sealed segment (-1 for none)."""
+        writer = LogWriter(log, self._stream, after=identity.after, disk=self._disk, alarms=self._alarms)
+        try:
+            writer.retire(deadline)
+        finally:
+            writer.forget()
+        sealed = [file.segment for file in segment_files(log.path) if file.state == "sealed"]
+        self._alarms.open(
+            "log_cloned", f"{log.stream}/{log.log}", "the folder was copied or moved here; a new log is begun"
+        )
+        return log.log, max(sealed, default=-1)
+
+    def hold_for_fork(self) -> None:
+        """Wait until no commit is being written, and let none begin."""
+        self._writer.busy.acquire()
+        self._queue.hold()
+
+    def release_in_parent(self) -> None:
+        self._queue.release()
+        self._writer.busy.release()
+
+    def forget_in_child(self) -> None:
+        self._queue.reset()
+        self._writer.forget()
+
+
+def _merged(parts: list[Part]) -> tuple[OffsetRange, ...]:
+    ranges: list[OffsetRange] = []
+    for part in parts:
+        offsets = part.offsets()
+        if ranges and ranges[-1].next == offsets.first:
+            ranges[-1] = OffsetRange(ranges[-1].first, offsets.next)
+        else:
+            ranges.append(offsets)
+    return tuple(ranges)
+
+
+@contextmanager
+def _stream_locked(stream_path: Path, disk: Disk, deadline: Deadline, alarms: AlarmSink) -> Iterator[None]:
+    """Held while a log is chosen or created, so that two processes begin one log, not two."""
+    descriptor = disk.open(stream_path / "stream.lock", os.O_CREAT | os.O_RDWR)
+    try:
+        with locked(descriptor, stream_path.name, deadline, alarms):
+            yield
+    finally:
+        os.close(descriptor)
+
+
+_open_logs: weakref.WeakSet[StreamLog] = weakref.WeakSet()
+_held: list[StreamLog] = []
+
+
+def _before_fork() -> None:
+    # One order for all threads that fork, or two of them could wait for each other.
+    logs = sorted(_open_logs, key=id)
+    for log in logs:
+        log.hold_for_fork()
+    _held.extend(logs)
+
+
+def _after_fork_in_parent() -> None:
+    while _held:
+        _held.pop().release_in_parent()
+
+
+def _after_fork_in_child() -> None:
+    while _held:
+        _held.pop().forget_in_child()
+
+
+os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)
