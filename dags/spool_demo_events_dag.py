@@ -11,8 +11,8 @@ offset ranges that were given.
 stream whose consumers take events seriously; `demo` is there for it.
 
 **If it fails** Events appended before stay appended (the log says how many). `SpoolFull`, `LockTimeout`: nothing of
-that call was written, it tried for a minute; the next try of the task begins with the first event again. `AppendUnknown`:
-the last call may or may not be durable; it is not tried again.
+that call was written, it tried for a minute; the next try of the task begins with the first event again.
+`AppendUnknown`: the last call may or may not be durable; it is not tried again.
 
 Example conf: `{"stream": "demo", "events": 200000, "group_share": 0.2, "group_size": 25, "key_distribution": "zipf"}`
 """
