@@ -20,7 +20,7 @@ from spool.errors import AppendUnknown, EventRefused, SpoolFull
 from spool.event import COMMIT_BYTES_MAX, COMMIT_EVENTS_MAX, SPOOL_HEADER, OffsetRange
 from spool.log import batch
 from spool.log.deadline import Deadline
-from spool.log.encode import Encoded
+from spool.log.encode import Record, size_bound
 from spool.log.position_header import encode_local
 
 # Two being filled while one is written keeps the writer busy; more would only be memory.
@@ -33,7 +33,6 @@ class Commit:
     def __init__(self, mutex: threading.Lock) -> None:
         self.builder = batch.builder(size_max=COMMIT_BYTES_MAX)
         self.event_count = 0
-        self.size_bound = batch.HEADER_BYTES
         self.changed = threading.Condition(mutex)
         self.log = ""
         self.first_offset = -1
@@ -42,12 +41,22 @@ class Commit:
         self.done = False
 
     def has_room(self, event_count: int, size_bytes: int) -> bool:
-        return self.event_count + event_count <= COMMIT_EVENTS_MAX and self.size_bound + size_bytes <= COMMIT_BYTES_MAX
+        return (
+            self.event_count + event_count <= COMMIT_EVENTS_MAX and self.builder.size() + size_bytes <= COMMIT_BYTES_MAX
+        )
 
-    def add(self, record: Encoded, headers: list[tuple[str, bytes | None]]) -> None:
-        self.builder.append(self.event_count, record.time_ms, record.key, record.value, headers)
-        self.event_count += 1
-        self.size_bound += record.size_bytes
+    def fill(self, records: Sequence[Record], start: int) -> int:
+        """Add records from `start` on until the commit is full; the number of the first that was not added."""
+        append, delta = self.builder.append, self.event_count
+        stop = min(len(records), start + COMMIT_EVENTS_MAX - delta)
+        at = start
+        while at < stop:
+            time_ms, key, value, headers = records[at]
+            if append(delta, time_ms, key, value, headers) is None:
+                break
+            at, delta = at + 1, delta + 1
+        self.event_count = delta
+        return at
 
 
 class Part(NamedTuple):
@@ -86,7 +95,7 @@ class CommitQueue:
     def release(self) -> None:
         self._mutex.release()
 
-    def append(self, records: Sequence[Encoded], *, group: bool, deadline: Deadline) -> list[Part]:
+    def append(self, records: Sequence[Record], *, group: bool, deadline: Deadline) -> list[Part]:
         """Returns when all records are durable; raises the error of the first commit that was not."""
         with self._mutex:
             parts = self._enqueue(records, group=group, deadline=deadline)
@@ -95,35 +104,32 @@ class CommitQueue:
         _raise_errors(parts)
         return parts
 
-    def _enqueue(self, records: Sequence[Encoded], *, group: bool, deadline: Deadline) -> list[Part]:
+    def _enqueue(self, records: Sequence[Record], *, group: bool, deadline: Deadline) -> list[Part]:
         if group:
             return [self._enqueue_group(records, deadline)]
         parts: list[Part] = []
-        commit, first = None, 0
-        for record in records:
-            if commit is None or not commit.has_room(1, record.size_bytes):
-                if commit is not None:
-                    parts.append(Part(commit, first, commit.event_count - first))
-                commit = self._commit_with_room(1, record.size_bytes, deadline)
-                first = commit.event_count
-            commit.add(record, record.headers)
-        if commit is not None:
-            parts.append(Part(commit, first, commit.event_count - first))
+        done = 0
+        while done < len(records):
+            commit = self._commit_with_room(1, size_bound(records[done]), deadline)
+            first, began = commit.event_count, done
+            done = commit.fill(records, done)
+            parts.append(Part(commit, first, done - began))
         return parts
 
-    def _enqueue_group(self, records: Sequence[Encoded], deadline: Deadline) -> Part:
-        size = sum(record.size_bytes for record in records)
-        if len(records) > COMMIT_EVENTS_MAX or size + batch.HEADER_BYTES > COMMIT_BYTES_MAX:
+    def _enqueue_group(self, records: Sequence[Record], deadline: Deadline) -> Part:
+        size = sum(map(size_bound, records))
+        if not records or len(records) > COMMIT_EVENTS_MAX or size + batch.HEADER_BYTES > COMMIT_BYTES_MAX:
             raise EventRefused(
-                f"a group of {len(records)} events and up to {size} bytes; a commit holds {COMMIT_EVENTS_MAX} events "
-                f"and {COMMIT_BYTES_MAX} bytes",
+                f"a group of {len(records)} events and up to {size} bytes; a commit holds 1 to {COMMIT_EVENTS_MAX} "
+                f"events and {COMMIT_BYTES_MAX} bytes",
                 hint="a group is written and delivered as one: make it smaller",
             )
         commit = self._commit_with_room(len(records), size, deadline)
         first = commit.event_count
-        for number, record in enumerate(records):
-            headers = [(SPOOL_HEADER, encode_local(len(records))), *record.headers] if number == 0 else record.headers
-            commit.add(record, headers)
+        time_ms, key, value, headers = records[0]
+        begins = (time_ms, key, value, [(SPOOL_HEADER, encode_local(len(records))), *headers])
+        added = commit.fill([begins, *records[1:]], 0)
+        assert added == len(records), "the bound of a group's size was too low"
         return Part(commit, first, len(records))
 
     def _commit_with_room(self, event_count: int, size_bytes: int, deadline: Deadline) -> Commit:

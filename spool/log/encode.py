@@ -14,7 +14,8 @@ import socket
 import time
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import NamedTuple
+
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
 from spool.errors import EventRefused
 from spool.event import INCOMING_SPOOL_HEADER, SPOOL_HEADER, Event
@@ -24,54 +25,55 @@ Header = tuple[str, bytes | None]
 
 DEFAULT_TYPE = "event"
 _SPEC_VERSION: Header = ("ce_specversion", b"1.0")
-# An upper bound of what a record adds to its parts: lengths, deltas, attributes (aiokafka: 21), the local header.
-RECORD_OVERHEAD_BYTES = 48
-# Names and values of the five ce_* headers, a host name of 64 bytes in one.
-_CE_BYTES_MAX = 220
+_CE_HEADERS = 5
+LOCAL_HEADER_BYTES = 16
+# Below this no limit can be met; what is larger, or has headers of its own, is measured.
+_SURELY_SMALL = 4096
 
 
-class Encoded(NamedTuple):
-    """One record. `size_bytes` is an upper bound of what it takes in a batch."""
-
-    time_ms: int
-    key: bytes | None
-    value: bytes
-    headers: list[Header]
-    size_bytes: int
+Record = tuple[int, bytes | None, bytes, list[Header]]
+"""(time in ms, key, value, headers): what the builder takes after the offset. A plain tuple, for its price."""
 
 
-def encode(events: Sequence[Event], event_bytes_max: int) -> list[Encoded]:
+def encode(events: Sequence[Event], event_bytes_max: int) -> list[Record]:
     """One record an event, in order. EventRefused names the first that can never be appended."""
     now_ms = time.time_ns() // 1_000_000
-    ids = _ids
-    made = []
+    next_id = _ids.next
+    records: list[Record] = []
+    add = records.append
+    repeats: tuple[str, str, int] | None = None
     for event in events:
         value, key, event_id, event_type, source, time_ms, extra = event
-        time_ms = time_ms or now_ms
-        headers = [
-            ("ce_id", event_id.encode() if event_id else ids.next()),
-            _source(source),
-            _SPEC_VERSION,
-            _time(time_ms),
-            _type(event_type),
-        ]
-        size = (
-            len(value)
-            + (len(key) if key is not None else 0)
-            + _CE_BYTES_MAX
-            + 4 * (len(event_id) + len(event_type) + len(source))
-        )
+        if repeats != (event_type, source, time_ms):
+            repeats = (event_type, source, time_ms)
+            source_header, type_header, time_header = _source(source), _type(event_type), _time(time_ms or now_ms)
+        ce_id = ("ce_id", event_id.encode() if event_id else next_id())
+        headers: list[Header] = [ce_id, source_header, _SPEC_VERSION, time_header, type_header]
         if extra:
-            renamed = [(INCOMING_SPOOL_HEADER if name == SPOOL_HEADER else name, data) for name, data in extra]
-            headers += renamed
-            size += sum(len(name) * 4 + len(data or b"") + 10 for name, data in renamed)
+            headers += [(INCOMING_SPOOL_HEADER if name == SPOOL_HEADER else name, data) for name, data in extra]
+        add((time_ms or now_ms, key, value, headers))
+    _refuse_large(records, event_bytes_max)
+    return records
+
+
+def size_bound(record: Record) -> int:
+    """An upper bound of the bytes that a record takes in a batch, with the local header."""
+    _, key, value, headers = record
+    bound: int = DefaultRecordBatchBuilder.estimate_size_in_bytes(key, value, headers)
+    return bound + LOCAL_HEADER_BYTES
+
+
+def _refuse_large(records: list[Record], event_bytes_max: int) -> None:
+    for _, key, value, headers in records:
+        if len(value) < _SURELY_SMALL and (key is None or len(key) < _SURELY_SMALL) and len(headers) == _CE_HEADERS:
+            continue
+        size = DefaultRecordBatchBuilder.size_of(key, value, headers)
         if size > event_bytes_max:
+            event_id = (headers[0][1] or b"").decode()
             raise EventRefused(
-                f"an event of {size} bytes (id {event_id or 'not given'}); at most {event_bytes_max} fit",
+                f"event {event_id} takes {size} bytes; at most {event_bytes_max} fit",
                 hint="put the payload into the object store and send its key",
             )
-        made.append(Encoded(time_ms, key, value, headers, size + RECORD_OVERHEAD_BYTES))
-    return made
 
 
 class _Ids:
@@ -81,11 +83,11 @@ class _Ids:
         self.reset()
 
     def reset(self) -> None:
-        self._prefix = secrets.token_hex(10)
+        self._prefix = secrets.token_hex(10).encode()
         self._numbers = itertools.count()
 
     def next(self) -> bytes:
-        return f"{self._prefix}{next(self._numbers):012x}".encode()
+        return b"%b%012x" % (self._prefix, next(self._numbers))
 
 
 _ids = _Ids()

@@ -102,6 +102,7 @@ class LogWriter:
             batch.set_fields(frame, base_offset=state.next_offset)
             self._write(state, frame)
             self._sync(state)
+            self._hash_written(state, frame)
             self._note(
                 state._replace(
                     synced_end=state.synced_end + len(frame),
@@ -299,5 +300,20 @@ class LogWriter:
         return sealed
 
     def _sha256(self, state: LockState) -> str:
-        data = os.pread(self._descriptor, state.synced_end, 0)
-        return hashlib.sha256(data).hexdigest()
+        """Of the open segment; what this process wrote itself is hashed as it goes, so that a seal need not read it."""
+        segment, hashed_end, running = self._hashed or (-1, 0, hashlib.sha256())
+        if segment != state.segment:
+            hashed_end, running = 0, hashlib.sha256()
+        running.update(os.pread(self._descriptor, state.synced_end - hashed_end, hashed_end))
+        return running.hexdigest()
+
+    def _hash_written(self, state: LockState, frame: bytearray) -> None:
+        """Go on hashing where this process wrote all of the segment; another writer's bytes are read at the seal."""
+        if self._hashed is not None and self._hashed[:2] == (state.segment, state.synced_end):
+            running = self._hashed[2]
+        elif state.first_commit_ns == 0:
+            running = hashlib.sha256(os.pread(self._descriptor, state.synced_end, 0))
+        else:
+            return
+        running.update(frame)
+        self._hashed = (state.segment, state.synced_end + len(frame), running)
