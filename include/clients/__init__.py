@@ -1,0 +1,1 @@
+"""Builds one client for each backing service from an address; nothing else."""

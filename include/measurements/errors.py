@@ -1,0 +1,34 @@
+"""
+Errors of the measurements, leaves of the engine's tree.
+
+    TerminalError
+    ├── ReportRefused      one report cannot go on; the pipeline moves it to errored/<reason> and goes on with the next
+    ├── MongoRefused       MongoDB will never do what is asked (credentials, command)
+    └── RestoreRefused     the archived report cannot be restored as asked; nothing was changed
+    TransientError
+    └── MongoUnavailable   MongoDB does not answer, or not well
+"""
+
+from __future__ import annotations
+
+from spool.errors import TerminalError, TransientError
+
+
+class ReportRefused(TerminalError):
+    """`reason` is the name of a folder below errored/."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message, hint=f"see errored/{reason}; `python -m include.sanitize redrive` sends it back")
+        self.reason = reason
+
+
+class MongoRefused(TerminalError):
+    """Trying again gives the same answer."""
+
+
+class RestoreRefused(TerminalError):
+    """The archive, the state folders or the sanitizer's answer do not allow it."""
+
+
+class MongoUnavailable(TransientError):
+    """Not reachable, no primary, or it took too long."""

@@ -1,0 +1,55 @@
+"""What makes a report the same report, where it was, and when: pure functions of its header."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+UNKNOWN_COUNTRY = "ZZ"
+_COUNTRY = re.compile(r"[A-Z]{2}\Z")
+_TIME_FORMAT = "%Y-%m-%d %H:%M:%S"
+
+
+def report_id(header: Mapping[str, Any], content_sha256: str) -> str:
+    """
+    The natural key of a report, hashed: probe_asn, start_time, test_name, input_hashes and what it contains.
+
+    The hash of the file as the collector had it would do as well, but it must not be published: of a report that
+    says nothing but an address, the address could be found by trying.
+    """
+    parts = [header.get(name) for name in ("probe_asn", "start_time", "test_name", "input_hashes")]
+    text = json.dumps([*parts, content_sha256], sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:40]
+
+
+def measurement_id(report: str, number: int) -> str:
+    """Of the entry with this number, from 0; sorts like the numbers."""
+    return f"{report}:{number:08}"
+
+
+def country(header: Mapping[Any, Any]) -> str:
+    """Two upper-case letters, or ZZ for everything else."""
+    code = header.get("probe_cc")
+    return code if isinstance(code, str) and _COUNTRY.match(code) else UNKNOWN_COUNTRY
+
+
+def started_at(header: Mapping[Any, Any]) -> datetime | None:
+    """When the test began, from `start_time` (seconds since 1970) or `test_start_time`; None where neither says it."""
+    seconds = header.get("start_time")
+    if isinstance(seconds, int | float) and not isinstance(seconds, bool) and math.isfinite(seconds):
+        try:
+            return datetime.fromtimestamp(seconds, UTC)
+        except (ValueError, OverflowError, OSError):
+            return None
+    text = header.get("test_start_time")
+    if isinstance(text, datetime):
+        return text if text.tzinfo else text.replace(tzinfo=UTC)
+    try:
+        return datetime.strptime(str(text), _TIME_FORMAT).replace(tzinfo=UTC)
+    except ValueError:
+        return None
