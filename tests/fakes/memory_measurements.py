@@ -1,0 +1,57 @@
+"""MeasurementStore in memory, with failures to order; its contract: tests/contract/test_measurement_store.py."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import bson
+
+from include.measurements.identity import measurement_id, report_id
+from include.measurements.mongo_store import Written
+from include.measurements.prepared_file import Prepared
+
+
+class MemoryMeasurements:
+    """`failures` are raised by the next calls of `put`, one each."""
+
+    def __init__(self) -> None:
+        self.reports: dict[str, dict[str, Any]] = {}
+        self.measurements: dict[str, dict[str, Any]] = {}
+        self.failures: list[Exception] = []
+
+    def create_indexes(self) -> None:
+        pass
+
+    def put(self, about: Prepared, entries: Iterable[bytes], report_file: str) -> Written:
+        if self.failures:
+            raise self.failures.pop(0)
+        identity = report_id(about.header, about.content_sha256)
+        files = {*self.reports.get(identity, {}).get("files", ()), report_file}
+        before = len(self.measurements)
+        total = 0
+        for number, entry in enumerate(entries):
+            name = measurement_id(identity, number)
+            self.measurements[name] = {"_id": name, "report_id": identity, "number": number, **bson.decode(entry)}
+            total += 1
+        self.reports[identity] = {**about.header, "files": files}
+        inserted = len(self.measurements) - before
+        return Written(identity, inserted, total - inserted)
+
+    def delete(self, identity: str, report_file: str) -> int:
+        if identity not in self.reports:
+            return 0
+        self.reports[identity]["files"].discard(report_file)
+        if self.reports[identity]["files"]:
+            return 0
+        del self.reports[identity]
+        gone = [name for name, row in self.measurements.items() if row["report_id"] == identity]
+        for name in gone:
+            del self.measurements[name]
+        return len(gone)
+
+    def report_ids(self, report_file: str) -> list[str]:
+        return [identity for identity, row in self.reports.items() if report_file in row["files"]]
+
+    def whole(self, identity: str) -> dict[str, Any] | None:
+        return self.measurements.get(identity)
