@@ -2,8 +2,6 @@
 
 import json
 import logging
-from datetime import UTC, datetime
-from types import SimpleNamespace
 
 import pytest
 
@@ -12,22 +10,7 @@ from plugins.late_events import FOLDER, sweep
 from plugins.state_events import Recorder, dag_run_event, task_instance_event
 from spool.errors import LockTimeout, SettingsError, SpoolFull
 from tests.fakes.fake_spool_client import FakeSpoolClient
-
-AT = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
-
-
-def dag_run(**more):
-    return SimpleNamespace(
-        dag_id="reports", run_id="manual__1", run_type="manual", logical_date=None, start_date=AT, end_date=None,
-        conf={"password": "hunter2"}, **more,
-    )  # fmt: skip
-
-
-def task_instance(**more):
-    return SimpleNamespace(
-        dag_id="reports", run_id="manual__1", task_id="render", map_index=3, try_number=2, max_tries=3,
-        start_date=AT, end_date=AT, state="running", conf={"password": "hunter2"}, **more,
-    )  # fmt: skip
+from tests.fakes.run_objects import dag_run, task_instance
 
 
 def test_a_dag_run_event_tells_ids_state_and_times():
