@@ -38,7 +38,10 @@ def prepare() -> Path:
 
 
 # Airflow's own use of what its dependencies deprecate; ours stays an error.
-WARNINGS_OF_AIRFLOW = ("ignore:GitWildMatchPattern:DeprecationWarning",)
+WARNINGS_OF_AIRFLOW = (
+    "ignore:GitWildMatchPattern:DeprecationWarning",
+    "ignore:Using `httpx` with `starlette.testclient`",
+)
 
 
 def quieten(config) -> None:
