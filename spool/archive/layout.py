@@ -76,7 +76,7 @@ def _encode_one_by_one(commits: Sequence[Commit], log: str, partitioner: Partiti
     lanes = [Lane(partition) for partition in range(partitioner.partitions)]
     for commit in commits:
         group_first = group_size = group_next = -1
-        for record in record_batch.records(commit.frame):
+        for record in record_batch.records(bytes(commit.frame)):
             offset, headers = record.offset, record.headers
             if headers and headers[0][0] == SPOOL_HEADER:
                 group_first, group_size = offset, decode_local(headers.pop(0)[1] or b"")

@@ -18,16 +18,11 @@ from typing import Any, NamedTuple
 
 from spool.errors import CorruptObject
 from spool.event import NAME
+from spool.log.scan import Hole
+
+__all__ = ["ArchivedSegment", "Chunk", "Hole", "Index", "StoredBatch", "from_json", "to_json"]
 
 VERSION = 1
-
-
-class Hole(NamedTuple):
-    """Offsets that are never used again."""
-
-    first: int
-    next: int
-    reason: str
 
 
 class StoredBatch(NamedTuple):

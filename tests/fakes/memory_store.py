@@ -36,7 +36,7 @@ class Call(NamedTuple):
     key: str
 
 
-@dataclass
+@dataclass(eq=False)
 class MemoryStore:
     """`calls` is what was asked, in order. `honours_conditions=False` makes it a store that ignores If-None-Match."""
 

@@ -1,0 +1,61 @@
+"""
+The lowest segment number of a log that may still be in the store: `<root>/_meta/floors/<stream>/<log>`.
+
+Retention raises the floor first and deletes from the lowest number upwards after that, so a number below the floor that
+is free proves nothing: whoever puts there was overtaken (rule 16).
+"""
+
+from __future__ import annotations
+
+import json
+from typing import NamedTuple
+
+from spool.archive.keys import meta_key
+from spool.archive.store import ObjectStore
+from spool.errors import CorruptObject, ObjectMissing, PreconditionFailed, StoreUnavailable
+
+VERSION = 1
+# Others raise the same floor at the same time; each loss of the race means that one of them has won.
+_TRIES = 20
+
+
+class Floor(NamedTuple):
+    """`segment` is the lowest number that counts; `etag` is None where no floor was ever raised."""
+
+    segment: int
+    etag: str | None
+
+
+def read_floor(store: ObjectStore, root: str, stream: str, log: str) -> Floor:
+    """CorruptObject where there is one that cannot be read: then nothing may be concluded."""
+    key = _key(root, stream, log)
+    try:
+        found = store.get(key)
+    except ObjectMissing:
+        return Floor(0, None)
+    try:
+        document = json.loads(found.body)
+        version, segment = document["version"], int(document["segment"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise CorruptObject(f"{key}: {error}", hint="restore it from a backup") from error
+    if version != VERSION:
+        raise CorruptObject(f"{key}: version {version}, this program reads {VERSION}", hint="upgrade this program")
+    return Floor(segment, found.etag)
+
+
+def raise_floor(store: ObjectStore, root: str, stream: str, log: str, segment: int) -> Floor:
+    """Make the floor at least `segment`; it is never lowered. Durable when this returns."""
+    body = json.dumps({"version": VERSION, "segment": segment}).encode()
+    for _ in range(_TRIES):
+        floor = read_floor(store, root, stream, log)
+        if floor.segment >= segment:
+            return floor
+        try:
+            return Floor(segment, store.put_if_match(_key(root, stream, log), body, floor.etag))
+        except PreconditionFailed:
+            continue
+    raise StoreUnavailable(f"the floor of {stream}/{log} is changed all the time", hint="run retention once only")
+
+
+def _key(root: str, stream: str, log: str) -> str:
+    return meta_key(root, "floors", stream, log)
