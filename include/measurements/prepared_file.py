@@ -13,6 +13,7 @@ import hashlib
 import os
 import struct
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, Self
 
@@ -93,19 +94,21 @@ def _entry(test_name: str, entry: report_file.Document) -> dict[str, Any]:
 
 
 class PreparedFile:
-    """Open for reading. ValueError at opening where the file is not whole."""
+    """Open for reading; ValueError, or an error of BSON, at opening where the file is not whole."""
 
     def __init__(self, path: Path) -> None:
-        self._file = path.open("rb")
-        size = self._file.seek(0, os.SEEK_END)
-        self._file.seek(max(0, size - _TRAILER.size))
-        trailer = self._file.read()
-        if len(trailer) != _TRAILER.size:
-            raise ValueError(f"{path} has no trailer")
-        (self._end,) = _TRAILER.unpack(trailer)
-        self._file.seek(min(self._end, size))
-        row = bson.decode(self._file.read(size - _TRAILER.size - self._end))
-        self.about = Prepared(row["header"], row["entry_count"], row["content_sha256"], row["source_sha256"])
+        with ExitStack() as on_error:
+            self._file = on_error.enter_context(path.open("rb"))
+            size = self._file.seek(0, os.SEEK_END)
+            self._file.seek(max(0, size - _TRAILER.size))
+            trailer = self._file.read()
+            if len(trailer) != _TRAILER.size:
+                raise ValueError(f"{path} has no trailer")
+            (self._end,) = _TRAILER.unpack(trailer)
+            self._file.seek(min(self._end, size))
+            row = bson.decode(self._file.read(size - _TRAILER.size - self._end))
+            self.about = Prepared(row["header"], row["entry_count"], row["content_sha256"], row["source_sha256"])
+            on_error.pop_all()
 
     def entries(self) -> Iterator[bytes]:
         """The BSON of each entry, one at a time."""
@@ -121,6 +124,9 @@ class PreparedFile:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
         self._file.close()
 
 
@@ -128,10 +134,11 @@ def opened(report: Path, prepared: Path) -> PreparedFile:
     """The prepared form of `report`, made now where it is missing, damaged, or of another file."""
     try:
         file = PreparedFile(prepared)
+    except (OSError, ValueError, KeyError, OverflowError, bson.errors.BSONError):
+        pass
+    else:
         if file.about.source_sha256 == sha256_of(report):
             return file
-        file.__exit__()
-    except (OSError, ValueError, KeyError, struct.error, bson.errors.BSONError):
-        pass
+        file.close()
     make(report, prepared)
     return PreparedFile(prepared)

@@ -35,6 +35,7 @@ from include.measurements.errors import ReportRefused
 from include.measurements.folders import Folders, fsync_folder, write_durably
 from include.measurements.identity import country
 from include.measurements.pipeline import BRIDGES_FILE
+from include.measurements.public_paths import PublicPaths
 from spool import failpoints
 
 LOGGER = logging.getLogger(__name__)
@@ -74,7 +75,8 @@ def publish(folders: Folders, ledger: StageLedger, emit: Emit, title: str) -> Pu
 
 def publish_locked(folders: Folders, ledger: StageLedger, emit: Emit, title: str) -> PublishSummary:
     """The same for a caller that has the folders for itself already."""
-    return _Publisher(folders, ledger, emit, PublishSummary()).run(title)
+    paths = PublicPaths(folders.exports / "public_paths")
+    return _Publisher(folders, ledger, emit, paths, PublishSummary()).run(title)
 
 
 def public_path(report: str, header: dict[Any, Any]) -> str:
@@ -87,6 +89,7 @@ class _Publisher:
     folders: Folders
     ledger: StageLedger
     emit: Emit
+    paths: PublicPaths
     summary: PublishSummary
 
     def run(self, title: str) -> PublishSummary:
@@ -94,7 +97,7 @@ class _Publisher:
         rows = [row for report in self.folders.reports("imported") if (row := self._row(report, known.get(report)))]
         self._write_indexes(rows, title)
         failpoints.reach("measurements.publish.indexed")
-        self._remove(known, rows)
+        self._remove(rows)
         self.summary.unknown = sum(1 for _ in unknown_files(self.folders.public, rows))
         if self.summary.unknown:
             LOGGER.warning("%s files below public/reports are in no index; they are left alone", self.summary.unknown)
@@ -130,6 +133,7 @@ class _Publisher:
     def _copied(self, report: str, source: Path, stamp: str) -> Row:
         header = report_file.header(source)
         path = public_path(report, header)
+        self.paths.add(path)
         size, digest = gzip_durably(source, self.folders.public / path)
         failpoints.reach("measurements.publish.copied")
         return {
@@ -157,14 +161,15 @@ class _Publisher:
         for name, content in files.items():
             write_durably(public / name, content, PUBLIC_MODE)
 
-    def _remove(self, known: dict[str, Row], rows: list[Row]) -> None:
+    def _remove(self, rows: list[Row]) -> None:
         shown = {row["path"] for row in rows}
-        for row in known.values():
-            if row["path"] not in shown:
-                (self.folders.public / row["path"]).unlink(missing_ok=True)
+        for path in self.paths.noted():
+            if path not in shown:
+                (self.folders.public / path).unlink(missing_ok=True)
                 failpoints.reach("measurements.publish.removed")
-                self.emit("report.unpublished", row["report_file"], {"path": row["path"]})
+                self.emit("report.unpublished", path, {})
                 self.summary.removed += 1
+        self.paths.keep_only(shown)
 
 
 def read_index(public: Path) -> list[Row]:
