@@ -1,0 +1,29 @@
+"""A log that continues another waits for it: order per key holds along `after` (rule 28)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from spool.archive.archive_reader import read_index, segments
+from spool.archive.store import ObjectStore
+from spool.replay.checkpoint import Checkpoint
+
+CheckpointOf = Callable[[str], Checkpoint | None]
+
+
+def waits_for(
+    store: ObjectStore, root: str, stream: str, log: str, checkpoint: Checkpoint | None, checkpoint_of: CheckpointOf
+) -> str | None:
+    """The predecessor that is not delivered yet; None where the log may go on. A log that has begun is never held up."""
+    if checkpoint is not None and checkpoint.next > 0:
+        return None
+    first = next(segments(store, root, stream, log), None)
+    if first is None:
+        return None
+    after = read_index(store, root, stream, log, first).after
+    if after is None or after[1] < 0:
+        return None
+    predecessor = checkpoint_of(after[0])
+    if predecessor is not None and predecessor.segment > after[1]:
+        return None
+    return after[0]
