@@ -33,6 +33,9 @@ CREATE TABLE IF NOT EXISTS passes (
   PRIMARY KEY (feature, stage, item, pass)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS passes_open ON passes (feature, stage) WHERE outcome = '';
 CREATE INDEX IF NOT EXISTS passes_day ON passes (day, feature, stage, outcome);
+CREATE TABLE IF NOT EXISTS sums (
+  feature TEXT NOT NULL, stage TEXT NOT NULL, day TEXT NOT NULL, outcome TEXT NOT NULL, items INTEGER NOT NULL,
+  PRIMARY KEY (feature, stage, day, outcome)) WITHOUT ROWID;
 """
 
 
@@ -105,22 +108,31 @@ class StageLedger:
 
     def counts(self, since: date | None = None) -> list[StageCount]:
         """Sums per feature, stage and day, from `since` on."""
-        sums = ", ".join(f"SUM(outcome = '{outcome}')" for outcome in OUTCOMES)
+        outcomes = ", ".join(f"SUM(items * (outcome = '{outcome}'))" for outcome in OUTCOMES)
         rows = self._db.execute(
-            f"SELECT feature, stage, day, COUNT(*), {sums} FROM passes WHERE day >= ? "  # noqa: S608 - our own constants
+            f"SELECT feature, stage, day, SUM(items), {outcomes} FROM "  # noqa: S608 - our own constants
+            "(SELECT feature, stage, day, outcome, items FROM sums WHERE day >= :since UNION ALL "
+            "SELECT feature, stage, day, outcome, 1 FROM passes WHERE day >= :since) "
             "GROUP BY day, feature, stage ORDER BY day, feature, stage",
-            ((since or date.min).isoformat(),),
+            {"since": (since or date.min).isoformat()},
         )
         return [
             StageCount(feature, stage, date.fromisoformat(day), self.installation, *numbers)
             for feature, stage, day, *numbers in rows
         ]
 
-    def forget_settled(self, before: date) -> int:
-        """Delete settled notes of days before `before`; their counts must have been sent on. Returns how many."""
+    def fold(self, before: date) -> int:
+        """Keep of settled items of days before `before` only their number. Open ones stay. Returns how many."""
+        settled = "day < ? AND outcome != ''"
         with self._transaction():
-            done = self._db.execute("DELETE FROM passes WHERE day < ? AND outcome != ''", (before.isoformat(),))
-        return done.rowcount
+            self._db.execute(
+                "INSERT INTO sums SELECT feature, stage, day, outcome, COUNT(*) FROM passes "  # noqa: S608
+                f"WHERE {settled} GROUP BY feature, stage, day, outcome "
+                "ON CONFLICT DO UPDATE SET items = items + excluded.items",
+                (before.isoformat(),),
+            )
+            folded = self._db.execute(f"DELETE FROM passes WHERE {settled}", (before.isoformat(),))  # noqa: S608
+        return folded.rowcount
 
     def _last_pass(self, row: tuple[str, str, str]) -> tuple[int, str | None]:
         found = self._db.execute(
