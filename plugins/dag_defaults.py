@@ -44,6 +44,10 @@ class Pool(StrEnum):
 
     # Bounds what may come in at once, so that a handful of demo runs cannot keep spool_replay from its slot.
     SPOOL_INTAKE = "spool_intake"
+    # Hosts fetched from at once: bounds disk and network, not the number of hosts.
+    COLLECTORS = "collectors"
+    # One at a time on the state folders of the measurements, whichever DAG it is of.
+    MEASUREMENTS = "measurements"
 
 
 RETRY_POLICY = ExceptionRetryPolicy(

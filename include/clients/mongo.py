@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pymongo
@@ -10,21 +11,19 @@ from pymongo.database import Database
 
 from spool.errors import SettingsError
 
-SELECTION_MS = 10_000
-SOCKET_MS = 120_000
+OPTIONS: Mapping[str, Any] = {
+    "tz_aware": True,
+    "serverSelectionTimeoutMS": 10_000,
+    "connectTimeoutMS": 10_000,
+    "socketTimeoutMS": 120_000,
+    "appname": "spillway",
+}
 
 
 def database(uri: str, name: str = "measurements") -> Database[dict[str, Any]]:
     """The database that the URI names, else `name`. Connects at the first call; SettingsError for what is no URI."""
     try:
-        client: pymongo.MongoClient[dict[str, Any]] = pymongo.MongoClient(
-            uri,
-            tz_aware=True,
-            serverSelectionTimeoutMS=SELECTION_MS,
-            connectTimeoutMS=SELECTION_MS,
-            socketTimeoutMS=SOCKET_MS,
-            appname="spillway",
-        )
+        client: pymongo.MongoClient[dict[str, Any]] = pymongo.MongoClient(uri, **OPTIONS)
         return client.get_default_database(default=name)
     except (errors.ConfigurationError, errors.InvalidURI, ValueError) as error:
         # The text of the error may quote the URI, and that the password.

@@ -1,0 +1,47 @@
+"""
+### measurements_publish: make the mirror show what was imported
+
+**What** Copies reports of `imported`, gzipped, below `public/reports/<country>/`, writes `index.json`, `index.yaml`,
+the table of blocked bridges and the page for browsing, and takes out of the mirror what is imported no more. Only
+files of `imported` are read, so nothing but sanitized reports can get there.
+
+**When** Every ten minutes, after the import's. By hand after a restore.
+
+**Safe to run again** Yes: what is published already is not made again; equal reports make equal files.
+
+**If it fails** The mirror stays as it was, or has new files that no index names yet; the next run finishes.
+A warning about unknown files below `public/reports`: somebody put them there; look at them, then remove them by hand.
+"""
+
+from airflow.sdk import CronTriggerTimetable, dag, task
+
+from plugins import measurements_wiring, state_wiring
+from plugins.dag_defaults import DEFAULT_ARGS, START_DATE, Pool, Tag
+
+
+@dag(
+    dag_id="measurements_publish",
+    schedule=CronTriggerTimetable("7-59/10 * * * *", timezone="UTC"),
+    start_date=START_DATE,
+    catchup=False,
+    max_active_runs=1,
+    is_paused_upon_creation=False,
+    default_args=DEFAULT_ARGS | {"pool": Pool.MEASUREMENTS},
+    doc_md=__doc__,
+    tags=[Tag.MEASUREMENTS, Tag.SCHEDULED, Tag.MOVES_STATE],
+)
+def measurements_publish() -> None:
+    @task
+    def publish_reports() -> dict[str, int]:
+        """From imported to the mirror."""
+        return measurements_wiring.publish()
+
+    @task
+    def send_counts() -> dict[str, int]:
+        """What went in and out of every stage, into the table stage_counts; whatever became of the tasks before."""
+        return state_wiring.send_counts()
+
+    publish_reports() >> send_counts().as_teardown()
+
+
+measurements_publish()

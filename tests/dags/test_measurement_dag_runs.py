@@ -1,0 +1,185 @@
+"""The chain of a report in Airflow itself, on a drop folder, a database in memory and a table in memory."""
+
+import gzip
+import json
+
+import pytest
+import yaml
+from airflow.dag_processing.dagbag import DagBag
+
+from include.common.stage_ledger import StageCount
+from plugins import measurements_wiring, state_wiring, wiring
+from tests.fakes.airflow_home import REPOSITORY
+from tests.fakes.fake_spool_client import FakeSpoolClient
+from tests.fakes.memory_measurements import MemoryMeasurements
+
+pytestmark = pytest.mark.dags
+
+REPORT = "archive/r.yamloo"
+TEXT = "---\n{test_name: tcp_connect, probe_cc: IT, start_time: 1.0}\n...\n---\n{input: a}\n...\n"
+
+
+class MemoryCounts:
+    """stage_counts in memory: rows by their key."""
+
+    def __init__(self):
+        self.rows = {}
+
+    def create_table(self):
+        pass
+
+    def put(self, counts):
+        rows = list(counts)
+        self.rows.update({row[:4]: row for row in rows})
+        return len(rows)
+
+    def read(self, since, through):
+        return [StageCount(*row) for row in self.rows.values() if since <= row[2] <= through]
+
+
+@pytest.fixture(scope="session")
+def database():
+    from airflow.utils.db import initdb
+
+    initdb()
+
+
+@pytest.fixture
+def run(database):
+    def run_dag(dag_id, **conf):
+        dag = DagBag(str(REPOSITORY / "dags" / f"{dag_id}_dag.py")).dags[dag_id]
+        for task in dag.tasks:
+            # A retry would only make the test wait.
+            task.retries = 0
+        return dag.test(run_conf=conf)
+
+    return run_dag
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """State folder, two hosts (one of them broken), fakes for what is not files."""
+    monkeypatch.setenv("SPILLWAY_STATE", str(tmp_path / "state"))
+    monkeypatch.setenv("SPILLWAY_BRIDGES", str(tmp_path / "bridges.json"))
+    batch = tmp_path / "dropped" / "b1" / "archive"
+    batch.mkdir(parents=True)
+    (batch / "r.yamloo").write_text(TEXT)
+    (tmp_path / "dropped" / "b1.ready").touch()
+    down = {
+        "host": "127.0.0.1", "port": 1, "user": "nobody", "key": "/none", "known_hosts": "/none", "directories": ["a"],
+    }  # fmt: skip
+    file = tmp_path / "collectors.yml"
+    hosts = {"north": {"transport": "drop_folder", "folder": str(tmp_path / "dropped")}, "south": down}
+    file.write_text(yaml.safe_dump({"version": 1, "collectors": hosts}))
+    monkeypatch.setattr("include.collectors.config.load.__defaults__", (file, {}))
+    client, counts, store = FakeSpoolClient(), MemoryCounts(), MemoryMeasurements()
+    monkeypatch.setattr(wiring, "spool_client", lambda: client)
+    monkeypatch.setattr(state_wiring, "counts_table", lambda: counts)
+    monkeypatch.setattr(measurements_wiring, "database", lambda name: None)
+    monkeypatch.setattr("include.measurements.mongo_store.MeasurementStore", lambda database: store)
+    monkeypatch.setattr("include.measurements.pipeline.observations", lambda *_: [])
+    return tmp_path / "state", client, counts, store
+
+
+def tasks(dag_run):
+    return {f"{t.task_id}{'' if t.map_index < 0 else t.map_index}": t.state for t in dag_run.get_task_instances()}
+
+
+def types(client):
+    return [event.type for event in client.appended["measurements"]]
+
+
+def test_a_host_that_is_down_fails_alone_and_the_others_files_arrive(run, place):
+    state, client, counts, _ = place
+    done = run("collectors_sync")
+    assert done.state == "failed"
+    assert tasks(done) == {
+        "choose_hosts": "success",
+        "sync_host0": "success",
+        "sync_host1": "failed",
+        "send_counts": "success",
+    }
+    assert (state / "raw/north/b1.manifest").exists()
+    assert (state / "raw/north/b1" / REPORT).read_text() == TEXT
+    [row] = counts.rows.values()
+    assert (row.feature, row.stage, row.count_in, row.count_out) == ("collectors", "collect", 1, 1)
+    assert types(client) == ["batch.collected"]
+
+
+def test_one_host_can_be_chosen_and_an_unknown_one_is_named(run, place, caplog):
+    assert run("collectors_sync", host="north").state == "success"
+    assert run("collectors_sync", host="east").state == "failed"
+    assert "known are north, south" in caplog.text
+
+
+def test_a_report_walks_to_the_mirror_and_the_counts_agree(run, place):
+    state, client, _, store = place
+    staged = state / "staging/north/b1" / REPORT
+    staged.parent.mkdir(parents=True)
+    staged.write_text(TEXT)
+    assert run("measurements_import").state == "success"
+    assert (state / "imported/north/b1" / REPORT).exists()
+    assert [row["input"] for row in store.measurements.values()] == ["a"]
+    assert run("measurements_publish").state == "success"
+    assert gzip.decompress((state / "public/reports/IT/north/b1" / f"{REPORT}.gz").read_bytes()).decode() == TEXT
+    assert types(client) == ["report.postprocessed", "report.imported", "report.published"]
+    assert run("conservation_check", include_today=True).state == "success"
+
+
+def test_a_difference_fails_the_check_and_is_named(run, place, caplog):
+    counts = place[2]
+    with state_wiring.ledger() as ledger:
+        ledger.take("sanitize", "sanitize", ["lost"])
+    state_wiring.send_counts()
+    assert run("conservation_check").state == "success"
+    done = run("conservation_check", include_today=True)
+    assert done.state == "failed"
+    assert "sanitize.sanitize of local" in caplog.text
+    assert "docs/runbooks/counts-differ.md" in caplog.text
+    assert len(counts.rows) == 1
+
+
+def test_restore_is_dry_by_default_and_acts_when_told(run, place, monkeypatch):
+    state, client, _, store = place
+    archived = state / "archive/north/b1" / f"{REPORT}.gz"
+    archived.parent.mkdir(parents=True)
+    archived.write_bytes(gzip.compress(TEXT.encode()))
+    staged = state / "staging/north/b1" / REPORT
+    staged.parent.mkdir(parents=True)
+    staged.write_text(TEXT)
+    run("measurements_import")
+
+    def sanitize(raw, to):
+        made = to / "staging/north/b1" / REPORT
+        made.parent.mkdir(parents=True)
+        made.write_text(TEXT.replace("input: a", "input: b"))
+        return "sanitized"
+
+    monkeypatch.setattr("include.measurements.sanitize_command.sanitize_command", lambda bridges: sanitize)
+    conf = {"archived": f"north/b1/{REPORT}.gz"}
+    assert run("measurements_restore", **conf).state == "success"
+    assert (state / "imported/north/b1" / REPORT).exists()
+    assert run("measurements_restore", **conf, dry_run=False).state == "success"
+    assert not (state / "imported/north/b1" / REPORT).exists()
+    assert run("measurements_import").state == "success"
+    assert [row["input"] for row in store.measurements.values()] == ["b"]
+    assert "report.restored" in types(client)
+
+
+@pytest.mark.parametrize("conf", [{"archived": "../secret.gz"}, {"archived": "none.gz"}, {}, {"unknown": 1}])
+def test_a_restore_of_what_is_not_in_the_archive_fails_at_its_first_try(run, place, conf):
+    done = run("measurements_restore", **conf)
+    assert done.state == "failed"
+    [task] = done.get_task_instances()
+    assert task.try_number == 1
+
+
+def test_what_leaves_the_tasks_names_no_report(run, place):
+    from airflow.models.xcom import XComModel
+    from airflow.utils.session import create_session
+
+    done = run("collectors_sync")
+    with create_session() as session:
+        rows = session.query(XComModel).filter_by(dag_id=done.dag_id, run_id=done.run_id).all()
+        left = json.dumps([XComModel.deserialize_value(row) for row in rows])
+    assert "yamloo" not in left
