@@ -1,5 +1,6 @@
 """
-Every figure the engine reports, in one table: name, unit, meaning. `stats` prints them, the UI and alarms use the same names.
+Every figure the engine reports, in one table: name, unit, meaning. `stats` prints them; pages and alarms use the same
+names.
 
 A figure whose source cannot be reached is None, never 0.
 """

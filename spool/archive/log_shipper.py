@@ -117,6 +117,7 @@ class LogShipper:
         if not placed.ours:
             return self._forked(file, source)
         record_shipped(self._log.path, ShippedState(file.segment, source.contents.next_offset), self._disk)
+        self._alarms.close("log_gap", self._subject)
         events = sum(commit.event_count for commit in source.contents.commits)
         LOGGER.info("shipped %s segment=%s events=%s bytes=%s", self._subject, file.segment, events, len(body))
         return Shipped(1, events, len(body))
@@ -142,15 +143,17 @@ class LogShipper:
     def _follows_ours(self, file: SegmentFile, source: SealedSource) -> bool:
         """Whether the segment before this one is known to be ours; OperatorNeeded where it is nowhere."""
         number, before = file.segment, read_shipped(self._log.path).segment
-        if number == 0 or (before == number - 1 and not is_orphan(self._log.path, before)):
+        if is_orphan(self._log.path, number - 1):
+            # Whose log went on there is unknown. This segment tells, if it was put before, or is an orphan too.
+            return number < self._floor() or self._is_in_store(number, source)
+        if number in (0, before + 1):
             return True
         try:
             found = self._store.metadata(segment_key(self._root, self._log.stream, self._log.log, number - 1))
             return found.get(SOURCE_SHA256) == source.contents.header.previous_sha256
         except ObjectMissing:
             pass
-        if number - 1 < read_floor(self._store, self._root, self._log.stream, self._log.log).segment:
-            # It may have been ours or another folder's. This one tells, if it was put before.
+        if number - 1 < self._floor():
             return self._is_in_store(number, source)
         evidence = f"segment {number - 1} is neither here nor in the store, {number} is here"
         self._alarms.open("log_gap", self._subject, evidence)
@@ -158,6 +161,9 @@ class LogShipper:
             f"{self._subject}: {evidence}",
             hint="bring the missing file back into the log's folder, or move the later ones away; see docs/runbooks",
         )
+
+    def _floor(self) -> int:
+        return read_floor(self._store, self._root, self._log.stream, self._log.log).segment
 
     def _is_in_store(self, number: int, source: SealedSource) -> bool:
         try:

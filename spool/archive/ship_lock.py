@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import threading
 from pathlib import Path
 from types import TracebackType
 
@@ -53,7 +54,7 @@ class ShipLock:
 
 def beat(folder: Path) -> None:
     """Say that shipping goes on. Not fsynced: it is about this boot only."""
-    temporary = folder / f".{HEARTBEAT}.{os.getpid()}"
+    temporary = folder / f".{HEARTBEAT}.{os.getpid()}.{threading.get_ident()}"
     temporary.write_text(f"{_boot_id()} {boottime_ns()}", encoding="ascii")
     temporary.replace(folder / HEARTBEAT)
 

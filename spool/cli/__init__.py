@@ -76,7 +76,8 @@ def parser() -> argparse.ArgumentParser:
 
 _EPILOG = (
     "Places come from SPOOL_FOLDER, SPOOL_S3_BUCKET, SPOOL_S3_ENDPOINT, SPOOL_S3_ACCESS_KEY, SPOOL_S3_SECRET_KEY, "
-    "SPOOL_KAFKA_BOOTSTRAP. Exit codes: 0 done, 1 a person is needed, 2 usage, 3 try again, 4 unknown outcome, 5 difference."
+    "SPOOL_KAFKA_BOOTSTRAP. Exit codes: 0 done, 1 a person is needed, 2 usage, 3 try again, 4 unknown outcome, "
+    "5 difference."
 )
 
 

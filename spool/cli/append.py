@@ -58,7 +58,7 @@ def _print_accepted(output: Output, answer: Accepted, last_line: int) -> None:
 
 VERB = Verb(
     help="append NDJSON from standard input",
-    description="One JSON object a line; the line is the payload. Prints the positions, durable at the acknowledgement, as they are given.",
+    description="One JSON object a line; the line is the payload. Prints positions as they become durable.",
     add_options=_add_options,
     run=_run,
 )

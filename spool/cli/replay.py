@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import signal
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from typing import Any
 
-from spool.cli.composition import parts
+from spool.cli.composition import Parts, parts
 from spool.cli.output import Output
 from spool.cli.verb import Verb, add_stream_option, whole_number
+from spool.errors import NotOwner, SettingsError, SpoolError
+from spool.replay.replayer import Replayer, ReplaySummary
+from spool.settings import StreamSettings
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
@@ -14,11 +22,70 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--follow", action="store_true", help="go on until SIGTERM, through outages of any length")
     parser.add_argument("--max-events", type=whole_number, default=None, metavar="N", help="stop after about N events")
     parser.add_argument("--seconds", type=float, default=None, metavar="S", help="stop after S seconds")
-    parser.add_argument("--dry-run", action="store_true", help="only print the plan")
+    parser.add_argument(
+        "--instance", default=None, metavar="NAME", help="a stable name takes over at once after a kill"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="only print the plan; changes nothing")
 
 
 def _run(options: argparse.Namespace, output: Output) -> int:
-    raise NotImplementedError
+    built = parts(options)
+    if built.places.kafka is None:
+        raise SettingsError("no Kafka is configured", hint="set SPOOL_KAFKA_BOOTSTRAP=host:port")
+    streams = built.streams(options.stream)
+    if options.dry_run:
+        return _print_plan(built, streams, options, output)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    with ThreadPoolExecutor(len(streams), thread_name_prefix="replay") as pool:
+        running = {
+            stream.name: pool.submit(
+                _replayer(built, stream, options).drain,
+                max_events=options.max_events, deadline_s=options.seconds, follow=options.follow, stop=stop,
+            )
+            for stream in streams
+        }  # fmt: skip
+    errors: list[SpoolError] = []
+    for name, future in running.items():
+        error = future.exception()
+        if error is None:
+            _print_summary(output, name, future.result())
+        elif isinstance(error, SpoolError):
+            errors.append(error)
+        else:
+            raise error
+    for other in errors[1:]:
+        output.error(other)
+    if errors:
+        raise min(errors, key=lambda error: isinstance(error, NotOwner))
+    return 0
+
+
+def _replayer(built: Parts, stream: StreamSettings, options: argparse.Namespace) -> Replayer:
+    store = built.store()
+    kafka = built.places.kafka or {}
+    return Replayer(
+        built.settings, stream, store, kafka, built.alarm_book(store), instance=getattr(options, "instance", None)
+    )
+
+
+def _print_plan(built: Parts, streams: list[StreamSettings], options: argparse.Namespace, output: Output) -> int:
+    rows: list[dict[str, Any]] = []
+    for stream in streams:
+        rows += [{"stream": stream.name, **row._asdict()} for row in _replayer(built, stream, options).plan()]
+    output.table(rows, empty="the archive holds no log: nothing to send")
+    return 0
+
+
+def _print_summary(output: Output, stream: str, summary: ReplaySummary) -> None:
+    row = {"stream": stream, **{name: value for name, value in asdict(summary).items() if name != "plan"}}
+    sentence = f"{stream}: {summary.events:,} events in {summary.transactions} transactions"
+    if summary.batches_laid_out_anew:
+        sentence += f", {summary.batches_laid_out_anew:,} batches laid out anew"
+    if summary.dead_letters:
+        sentence += f", {summary.dead_letters:,} dead letters"
+    output.result(row, sentence)
 
 
 VERB = Verb(

@@ -19,7 +19,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 def _run(options: argparse.Namespace, output: Output) -> int:
     built = parts(options)
     store = built.store()
-    shipper = Shipper(built.places.folder, built.settings, store, alarms=built.alarm_book(store))
+    shipper = Shipper(built.places.folder, built.settings, store, built.alarm_book(store))
     if options.follow:
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -26,7 +26,7 @@ from types import TracebackType
 from spool.alarm import AlarmSink
 from spool.archive.store import ObjectStore
 from spool.archive.waiter import wait_until_shipped
-from spool.errors import AppendUnknown, SettingsError, SpoolError, TransientError
+from spool.errors import AppendUnknown, SettingsError, SpoolError
 from spool.event import Accepted, Acknowledgement, Event, OffsetRange
 from spool.log.deadline import Deadline
 from spool.log.local_alarms import LocalAlarms
@@ -70,7 +70,7 @@ class SpoolClient:
         """
         Append single events in their order; they may end up in several commits, but keep that order.
 
-        acknowledgement: the stream's own unless given. `s3` may be asked of any stream, `disk` only of a persistent one.
+        acknowledgement: the stream's own unless given. `s3` may be asked of any stream, `disk` of a persistent one.
         Returns when all are durable at it; errors as in the module's text.
         """
         return self._append(stream, events, group=False, acknowledgement=acknowledgement, timeout_s=timeout_s)
@@ -83,7 +83,7 @@ class SpoolClient:
         acknowledgement: Acknowledgement | None = None,
         timeout_s: float = TIMEOUT_S,
     ) -> Accepted:
-        """Append events that are delivered all or none: one commit, one Kafka transaction. EventRefused when too large."""
+        """Append events that are delivered all or none, in one Kafka transaction. EventRefused when too large."""
         return self._append(stream, events, group=True, acknowledgement=acknowledgement, timeout_s=timeout_s)
 
     def close(self) -> None:
@@ -95,7 +95,9 @@ class SpoolClient:
     def __enter__(self) -> SpoolClient:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def _append(
@@ -129,9 +131,9 @@ class SpoolClient:
             )  # fmt: skip
         except AppendUnknown:
             raise
-        except (TransientError, SpoolError) as error:
+        except SpoolError as error:
             raise AppendUnknown(
-                f"on disk as {log_id} {ranges[0].first} to {ranges[-1].next - 1}, but not yet in the object store: {error}",
+                f"{log_id} {ranges[0].first} to {ranges[-1].next - 1} is on disk, not yet in the object store: {error}",
                 hint="the shipper goes on by itself; do not send again unless this folder may be lost",
             ) from error
 

@@ -58,7 +58,7 @@ class ArchiveSource:
         self._listed_at = -LIST_EVERY_S
 
     def peek(self) -> SourceChunk | None:
-        """The next chunk, or None at the end of the archive. OperatorNeeded at a gap; CorruptObject; StoreUnavailable."""
+        """The next chunk, None at the end of the archive. OperatorNeeded at a gap; CorruptObject; StoreUnavailable."""
         while not self._waiting:
             segment = self._next_segment()
             if segment is None:

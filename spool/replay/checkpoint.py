@@ -20,7 +20,7 @@ from spool.archive.partitioner import murmur2
 from spool.errors import KafkaUnavailable, OperatorNeeded
 from spool.log.deadline import Deadline
 from spool.replay.kafka_errors import explain
-from spool.replay.watermarks import end_of
+from spool.replay.watermarks import end_of, topic_exists
 
 VERSION = 1
 _POSITIVE = 0x7FFFFFFF
@@ -32,6 +32,7 @@ class Checkpoint(NamedTuple):
     next        the first log offset not delivered
     segment     the number of the segment that holds it, or will
     generation  number of rewinds
+    again_until below this offset events come again after a rewind, and carry the generation
     partitions  the last Kafka offset written to each partition of the target, of this generation
     skipped     log offsets taken out by this transaction, as dead letters
     instance    who replays; empty = nobody claims it
@@ -42,6 +43,7 @@ class Checkpoint(NamedTuple):
     next: int
     segment: int
     generation: int = 0
+    again_until: int = 0
     partitions: Mapping[int, int] = {}
     skipped: tuple[int, ...] = ()
     instance: str = ""
@@ -111,8 +113,10 @@ class CheckpointReader:
         return self._read_partition(key.partition(self._partitions)).get(key.encode())
 
     def read_all(self) -> dict[bytes, Checkpoint]:
-        """The newest committed checkpoint of every key."""
+        """The newest committed checkpoint of every key; none where the topic does not exist yet."""
         found: dict[bytes, Checkpoint] = {}
+        if not topic_exists(self._kafka, self._topic):
+            return found
         for partition in range(self._partitions):
             found |= self._read_partition(partition)
         return found

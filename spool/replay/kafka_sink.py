@@ -68,7 +68,7 @@ MakeRecords = Callable[[Sequence[int]], Sequence[OutRecord]]
 
 
 class KafkaSink:
-    """Opened by `open`; every method raises KafkaUnavailable, KafkaRefused, Fenced or BatchRefused, and is then dead."""
+    """Opened by `open`. After KafkaUnavailable, KafkaRefused, Fenced or BatchRefused it has to be opened again."""
 
     def __init__(
         self, kafka: Mapping[str, str], transactional_id: str, *, transaction_timeout_s: float = TRANSACTION_TIMEOUT_S
@@ -123,7 +123,7 @@ class KafkaSink:
         return offsets
 
     def drop(self) -> None:
-        """Give the producer up, whatever it is doing. Its open transaction ends with the next `open`, or by its timeout."""
+        """Give the producer up, whatever it does. Its open transaction ends with the next `open`, or by its timeout."""
         loop, producer = self._loop, self._producer
         self._loop = self._producer = None
         if loop is not None:
@@ -210,7 +210,7 @@ _SETTINGS = {
 
 
 def aiokafka_settings(kafka: Mapping[str, str]) -> dict[str, Any]:
-    """Librdkafka's names, which connections use, as aiokafka's arguments; a CA file becomes an SSL context."""
+    """The names of librdkafka, which connections use, as aiokafka's arguments; a CA file becomes an SSL context."""
     settings: dict[str, Any] = {_SETTINGS[name]: value for name, value in kafka.items() if name in _SETTINGS}
     if "SSL" in kafka.get("security.protocol", ""):
         from aiokafka.helpers import create_ssl_context

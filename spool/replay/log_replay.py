@@ -68,7 +68,7 @@ class Advance(NamedTuple):
 
 
 class LogReplay:
-    """Owns the log from the first `advance` that has something to send until `release`. Any error drops its producer."""
+    """Owns the log from the first `advance` with something to send until `release`. An error drops its producer."""
 
     def __init__(self, around: Surroundings, log: str, source: ArchiveSource) -> None:
         self._around = around
@@ -92,7 +92,7 @@ class LogReplay:
         self._looked = True
 
     def advance(self) -> Advance | None:
-        """Deliver the next transaction's worth; None when the archive has nothing more. Raises what rules 20 to 26 say."""
+        """Deliver the next transaction's worth; None when the archive has nothing more. Errors: rules 20 to 26."""
         if not self._looked:
             self.look(self._around.checkpoints.read(self._key))
         if self._source.peek() is None:
@@ -236,13 +236,11 @@ class LogReplay:
         limit = min(BATCH_BYTES_MAX, target.message_bytes_max - 200)
         stored_fits = all(len(stored.data) <= target.message_bytes_max for stored in one.chunk.batches)
         same = one.segment.partitions == target.partitions and one.segment.partitioner == PARTITIONER
-        if same and stored_fits and self._checkpoint.generation == 0:
+        comes_again = one.chunk.first_offset < self._checkpoint.again_until
+        if not one.chunk.batches or (same and stored_fits and not comes_again):
             return one.chunk
-        if not one.chunk.batches:
-            return one.chunk
-        return relay(
-            one.chunk, partitions=target.partitions, generation=self._checkpoint.generation, batch_bytes_max=limit
-        )
+        generation = self._checkpoint.generation if comes_again else 0
+        return relay(one.chunk, partitions=target.partitions, generation=generation, batch_bytes_max=limit)
 
     def _send(self, chunk: Chunk, next_segment: int, holes: tuple[tuple[int, int], ...]) -> tuple[Chunk, int]:
         """Send until Kafka takes it, sifting out what it refuses. Returns what was sent and how many were skipped."""

@@ -14,7 +14,7 @@ CheckpointOf = Callable[[str], Checkpoint | None]
 def waits_for(
     store: ObjectStore, root: str, stream: str, log: str, checkpoint: Checkpoint | None, checkpoint_of: CheckpointOf
 ) -> str | None:
-    """The predecessor that is not delivered yet; None where the log may go on. A log that has begun is never held up."""
+    """The predecessor that is not delivered yet; None where the log may go on, as one that has begun always may."""
     if checkpoint is not None and checkpoint.next > 0:
         return None
     first = next(segments(store, root, stream, log), None)

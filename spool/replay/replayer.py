@@ -102,8 +102,8 @@ class Replayer:
         """
         Deliver what the archive holds.
 
-        Ends when nothing is left (with `follow` only at the deadline or `stop`), or after about `max_events`: chunks are
-        sent whole. dry_run: only the plan. Raises the most serious error of its logs when it ends.
+        Ends when nothing is left (with `follow` only at the deadline or `stop`), or after about `max_events`: chunks
+        are sent whole. dry_run: only the plan. Raises the most serious error of its logs when it ends.
         """
         summary = ReplaySummary()
         if dry_run:
@@ -121,10 +121,8 @@ class Replayer:
 
     def plan(self) -> list[PlanRow]:
         """What a drain would send now, a row a log. Claims and changes nothing."""
-        cluster = prepare(self._kafka, self._settings, self._stream)
-        return plan(
-            self._settings, self._stream, self._store, self._checkpoint_reader().read_all(), cluster.target.name
-        )
+        checkpoints = self._checkpoint_reader().read_all()
+        return plan(self._settings, self._stream, self._store, checkpoints, self._stream.topic)
 
     def close(self) -> None:
         """Release every log that was claimed."""
@@ -174,7 +172,7 @@ class Replayer:
                 self._errors[log.name] = error
             except TerminalError as error:
                 if log.name not in self._errors:
-                    LOGGER.error("log=%s stops: %s (%s)", log.name, error, error.hint)  # noqa: TRY400 (no traceback: the message says all)
+                    LOGGER.warning("log=%s stops: %s (%s)", log.name, error, error.hint)
                 self._errors[log.name] = error
                 log.drop()
             except TransientError:

@@ -1,8 +1,9 @@
 """
 The one place that touches aiokafka's private accumulator: sending record batches as they are stored.
 
-aiokafka does metadata, leaders, coordinators, TLS, SASL, transactions and retries; its accumulator takes any object that
-looks like its BatchBuilder. The version is pinned exactly, and tests/stack/test_kafka_sink.py guards what is used here.
+aiokafka does metadata, leaders, coordinators, TLS, SASL, transactions and retries; its accumulator takes any object
+that looks like its BatchBuilder. The version is pinned exactly;
+tests/stack/test_kafka_sink.py guards what is used here.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ class Sending(NamedTuple):
 
 
 class _StoredBatch:
-    """Looks like aiokafka's BatchBuilder, already closed. `data` was checked before; it is copied once, to be patched."""
+    """Looks like aiokafka's BatchBuilder, already closed. `data` was checked before; it is copied to be patched."""
 
     def __init__(self, sending: Sending) -> None:
         self._data = bytearray(sending.data)
@@ -92,7 +93,7 @@ class _StoredBatch:
 
 
 def queue(producer: AIOKafkaProducer, sending: Sending) -> asyncio.Future[Any]:
-    """Queue a batch within the open transaction; the future gives its RecordMetadata or raises. In the producer's loop."""
+    """Queue a batch in the open transaction; the future gives RecordMetadata or raises. In the producer's loop."""
     partition = TopicPartition(sending.topic, sending.partition)
     # add_batch would wait until the partition's last batch was taken; order within the queue is all that is needed.
     queued = producer._message_accumulator._append_batch(_StoredBatch(sending), partition)

@@ -7,13 +7,21 @@ with another number of partitions hides checkpoints.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType  # type: ignore[attr-defined]
+from confluent_kafka.admin import (  # type: ignore[attr-defined]
+    AdminClient,
+    ClusterMetadata,
+    ConfigResource,
+    NewTopic,
+    ResourceType,
+)
 
-from spool.errors import TopicRefused
+from spool.errors import KafkaUnavailable, TopicRefused
+from spool.log.deadline import Deadline
 from spool.replay.kafka_errors import explain
 from spool.settings import Settings, StreamSettings
 
@@ -51,7 +59,7 @@ def prepare(kafka: Mapping[str, str], settings: Settings, stream: StreamSettings
         missing = [topic for topic in _wanted(settings, stream) if topic.topic not in known.topics]
         if missing:
             _create(admin, missing)
-            known = admin.list_topics(timeout=_TIMEOUT_S)
+            known = _list_until_led(admin, names)
         configs = _configs(admin, names)
     except KafkaException as error:
         raise explain(error, kafka, "looking at its topics") from error
@@ -94,6 +102,19 @@ def _create(admin: AdminClient, topics: list[NewTopic]) -> None:
                 raise
 
 
+def _list_until_led(admin: AdminClient, names: list[str]) -> ClusterMetadata:
+    """A new topic is known to the controller first; it can be used when every partition has a leader."""
+    deadline = Deadline.after(_TIMEOUT_S)
+    while True:
+        known = admin.list_topics(timeout=_TIMEOUT_S)
+        found = [known.topics[name] for name in names if name in known.topics]
+        if len(found) == len(names) and all(p.leader >= 0 for topic in found for p in topic.partitions.values()):
+            return known
+        if deadline.expired:
+            raise KafkaUnavailable(f"new topics have no leader after {_TIMEOUT_S:.0f} s", hint="see the broker's log")
+        time.sleep(0.05)
+
+
 def _configs(admin: AdminClient, names: list[str]) -> dict[str, dict[str, str]]:
     resources = [ConfigResource(ResourceType.TOPIC, name) for name in names]
     answers = admin.describe_configs(resources, request_timeout=_TIMEOUT_S)
@@ -108,7 +129,7 @@ def _check_checkpoint_topic(settings: Settings, partitions: int, config: Mapping
     if partitions != settings.checkpoint_partitions:
         raise TopicRefused(
             f"topic {name} has {partitions} partitions, checkpoint_partitions says {settings.checkpoint_partitions}",
-            hint="set checkpoint_partitions to what the topic had when it was made; adding partitions hides checkpoints",
+            hint="set checkpoint_partitions to what the topic was made with: another number hides checkpoints",
         )
     if config["cleanup.policy"] != "compact":
         raise TopicRefused(

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from spool.log.deadline import Deadline
 from spool.replay.kafka_errors import explain
@@ -51,6 +52,15 @@ def watermarks(kafka: Mapping[str, str], topic: str, partitions: Sequence[int]) 
         raise explain(error, kafka, f"looking at {topic}") from error
     finally:
         consumer.close()
+
+
+def topic_exists(kafka: Mapping[str, str], topic: str) -> bool:
+    """Asks without making it, whatever the broker's auto.create.topics.enable. KafkaUnavailable, KafkaRefused."""
+    admin = AdminClient({**kafka, "log_level": 0})
+    try:
+        return topic in admin.list_topics(timeout=_TIMEOUT_S).topics
+    except KafkaException as error:
+        raise explain(error, kafka, f"looking for {topic}") from error
 
 
 def end_of(consumer: Consumer, place: TopicPartition, deadline: Deadline) -> Watermarks:

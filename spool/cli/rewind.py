@@ -1,0 +1,53 @@
+"""`rewind`: send a log's events again from a segment on, or pass a gap."""
+
+from __future__ import annotations
+
+import argparse
+
+from spool.cli.composition import parts
+from spool.cli.output import Output
+from spool.cli.verb import Verb, add_stream_option, number_from_0
+from spool.errors import SettingsError
+from spool.replay.rewind import RewindPlan, plan_rewind, rewind
+
+
+def _add_options(parser: argparse.ArgumentParser) -> None:
+    add_stream_option(parser, required=True)
+    parser.add_argument("--log", required=True, help="the log; `stats` and `ls` name them")
+    parser.add_argument("--to", type=number_from_0, required=True, metavar="SEGMENT", help="go on with this segment")
+    parser.add_argument("--reason", default="", help="why; kept in the checkpoint")
+    parser.add_argument("--dry-run", action="store_true", help="only say what would come again; changes nothing")
+
+
+def _run(options: argparse.Namespace, output: Output) -> int:
+    built = parts(options)
+    if built.places.kafka is None:
+        raise SettingsError("no Kafka is configured", hint="set SPOOL_KAFKA_BOOTSTRAP=host:port")
+    stream, store, kafka = built.settings.stream(options.stream), built.store(), built.places.kafka
+    if options.dry_run:
+        made = plan_rewind(built.settings, stream, store, kafka, log=options.log, to_segment=options.to)
+    else:
+        made = rewind(
+            built.settings, stream, store, kafka, built.alarm_book(store),
+            log=options.log, to_segment=options.to, reason=options.reason,
+        )  # fmt: skip
+    output.result({**made._asdict(), "dry_run": options.dry_run}, _sentence(made, dry_run=options.dry_run))
+    return 0
+
+
+def _sentence(made: RewindPlan, *, dry_run: bool) -> str:
+    verb = "would go" if dry_run else "goes"
+    text = f"{made.stream}/{made.log} {verb} on at offset {made.to_offset:,} (segment {made.to_segment})"
+    if made.again:
+        text += f"; {made.again:,} events come again, as generation {made.generation}"
+    if made.skipped:
+        text += f"; {made.skipped:,} offsets are passed over and will not be delivered"
+    return text
+
+
+VERB = Verb(
+    help="send events again, or pass a gap",
+    description="Fences whoever replays the log, and commits where to go on. Say --dry-run first.",
+    add_options=_add_options,
+    run=_run,
+)

@@ -1,0 +1,53 @@
+"""`stats`: how far each log is in each room, and the open alarms."""
+
+from __future__ import annotations
+
+import argparse
+
+from spool import metrics
+from spool.audit.stats import stats
+from spool.cli.composition import parts
+from spool.cli.output import Output
+from spool.cli.verb import Verb, add_stream_option
+from spool.errors import SpoolError
+from spool.times import rfc3339
+
+
+def _add_options(parser: argparse.ArgumentParser) -> None:
+    add_stream_option(parser, required=False)
+    parser.add_argument("--alarms", action="store_true", help="the alarms instead, open and closed")
+
+
+def _run(options: argparse.Namespace, output: Output) -> int:
+    built = parts(options)
+    if options.stream:
+        built.settings.stream(options.stream)
+    store = built.store()
+    try:
+        alarms = built.alarm_book(store).all()
+    except SpoolError:
+        alarms = built.local_alarms().all()
+    if options.alarms:
+        rows = [
+            {
+                "condition": alarm.condition,
+                "subject": alarm.subject,
+                "opened": rfc3339(alarm.opened_ms),
+                "closed": rfc3339(alarm.closed_ms) if alarm.closed_ms else None,
+                "evidence": alarm.evidence,
+            }
+            for alarm in alarms
+        ]
+        output.table(rows, empty="no alarm, open or closed")
+        return 0
+    rows = stats(built.settings, built.places.folder, store, built.places.kafka, alarms, stream=options.stream)
+    output.table(rows, empty="no log yet: append something")
+    return 0
+
+
+VERB = Verb(
+    help="how far each log is: appended, archived, delivered",
+    description="A row a log. " + " ".join(f"{m.name} ({m.unit}): {m.meaning}." for m in metrics.METRICS),
+    add_options=_add_options,
+    run=_run,
+)

@@ -1,0 +1,41 @@
+"""`verify`: what the archive holds against what Kafka's readers see."""
+
+from __future__ import annotations
+
+import argparse
+
+from spool.audit.verify import demand_green, verify
+from spool.cli.composition import parts
+from spool.cli.output import Output
+from spool.cli.verb import Verb, add_stream_option
+from spool.errors import SettingsError
+
+
+def _add_options(parser: argparse.ArgumentParser) -> None:
+    add_stream_option(parser, required=False)
+    parser.add_argument("--full", action="store_true", help="read every event, not only the notes of their delivery")
+
+
+def _run(options: argparse.Namespace, output: Output) -> int:
+    built = parts(options)
+    if built.places.kafka is None:
+        raise SettingsError("no Kafka is configured", hint="set SPOOL_KAFKA_BOOTSTRAP=host:port")
+    store = built.store()
+    alarms = built.alarm_book(store)
+    kafka = built.places.kafka
+    reports = [
+        verify(built.settings, stream, store, kafka, full=options.full, alarms=alarms)
+        for stream in built.streams(options.stream)
+    ]
+    rows = [{**row._asdict(), "green": row.is_green} for report in reports for row in report.rows]
+    output.table(rows, empty="the archive holds no log: nothing to verify")
+    demand_green(reports)
+    return 0
+
+
+VERB = Verb(
+    help="prove that Kafka has what the archive holds",
+    description="A row a log. Exit code 5 where something is missing, doubled, out of order, or the archive has a gap.",
+    add_options=_add_options,
+    run=_run,
+)
