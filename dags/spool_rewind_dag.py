@@ -13,8 +13,8 @@ a second time, marked with the next generation in their position header. Forward
 not; running it again after it did delivers the same events once more. Run the dry form first: it shows where the
 checkpoint is.
 
-**If it fails** `NotOwner`: spool_replay or another replayer has the log; pause the DAG spool_replay for the moment and
-run this again. Unknown log or segment: the error names those that exist.
+**If it fails** An unknown log or segment: the error says what there is. `KafkaUnavailable`: nothing was changed, or
+all. A replayer at work on the log is fenced: its run notes `NotOwner` for it, and goes on from the new place by itself.
 
 Example conf: `{"stream": "demo", "log": "k3x9", "segment": 12, "reason": "index rebuilt", "dry_run": true}`
 """
@@ -55,7 +55,7 @@ from plugins.dag_defaults import DEFAULT_ARGS, START_DATE, Tag, stream_param
 )
 def spool_rewind() -> None:
     @task
-    def rewind_log(params: Any = None, dag_run: Any = None) -> dict[str, int | str | bool]:
+    def rewind_log(params: Any = None, dag_run: Any = None) -> dict[str, int]:
         """Print the plan; commit it unless dry_run."""
         return spool_runs.rewind_log(params, who=f"airflow {dag_run.run_id}")
 

@@ -3,8 +3,8 @@
 
 **What** A sweep behind the resident shipper (`python -m spool ship --follow`), which is the normal way: it seals the
 segments that are due, ships what is sealed, and puts state changes that the listener could not append at once
-(`<spool folder>/_late_events/`) on the stream `airflow`. While a resident shipper is at work it leaves the shipping
-to it.
+(`<spool folder>/_late_events/`) on the stream `airflow`. Beside a resident shipper it finds nothing to do, or does the
+same work once more, which changes nothing.
 
 **When** Every five minutes. By hand after an outage, to see at once whether everything can be shipped.
 

@@ -8,10 +8,12 @@ for the task's log. A conf key that the DAG does not know is refused: Airflow it
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
 from plugins import wiring
+from plugins.log_table import log_rows
 
 LOGGER = logging.getLogger(__name__)
 
@@ -36,34 +38,60 @@ def drain_streams(params: Mapping[str, Any]) -> dict[str, dict[str, int]]:
     from plugins.spool_drain import drain_side_by_side
 
     conf = known_only(params, "stream", "seconds", "max_events", "dry_run")
-    replayers = {name: wiring.replayer_factory(name) for name in wiring.stream_names(conf["stream"])}
+    replayers = wiring.replayers(wiring.stream_names(conf["stream"]))
     summaries = drain_side_by_side(
         replayers, max_events=conf["max_events"], seconds=conf["seconds"], dry_run=conf["dry_run"]
     )
+    if conf["dry_run"]:
+        log_rows([{"stream": stream, **row._asdict()} for stream, done in summaries.items() for row in done.plan])
+    else:
+        log_rows([{"stream": stream, **counts(done)} for stream, done in summaries.items()])
     return {stream: counts(summary) for stream, summary in summaries.items()}
 
 
 def verify_stream(stream: str, *, full: bool) -> dict[str, int]:
     """Compare archive and Kafka. VerifyFailed, after the table was logged, where they differ."""
-    from plugins.verify_table import log_table, raise_on_difference
+    from spool.audit.verify import demand_green
 
     report = wiring.verify(stream, full=full)
-    log_table(stream, report)
-    raise_on_difference(stream, report)
-    return counts(report)
+    log_rows([row._asdict() for row in report.rows])
+    if report.foreign:
+        LOGGER.warning("%s records of the topic were written by no spool", report.foreign)
+    demand_green([report])
+    totals = Counter[str]()
+    for row in report.rows:
+        totals.update(counts(row))
+    return {"logs": len(report.rows), **totals}
 
 
-def rewind_log(params: Mapping[str, Any], *, who: str) -> dict[str, Any]:
-    """Print the plan; act on it unless `dry_run`."""
+def rewind_log(params: Mapping[str, Any], *, who: str) -> dict[str, int]:
+    """Print the plan; act on it unless `dry_run`. Without a log: the logs there are."""
     from spool.errors import SettingsError
 
     conf = known_only(params, "stream", "log", "segment", "reason", "dry_run")
-    if not conf["dry_run"] and not (conf["reason"].strip() and conf["log"]):
-        raise SettingsError(
-            "conf: log and reason are needed when dry_run is off",
-            hint="run it dry first; then trigger with log, segment, a reason and dry_run false",
-        )
-    return wiring.rewind(conf, who=who)
+    stream, log, segment = conf["stream"], conf["log"], conf["segment"]
+    if not conf["dry_run"]:
+        if not (conf["reason"].strip() and log):
+            raise SettingsError(
+                "conf: log and reason are needed when dry_run is off",
+                hint="run it dry first; then trigger with log, segment, a reason and dry_run false",
+            )
+        made = wiring.rewind(stream, log, segment, reason=conf["reason"], who=who)
+    elif log:
+        made = wiring.plan_rewind(stream, log, segment)
+    else:
+        rows = wiring.replayers([stream])[stream].plan()
+        LOGGER.info("no log was named; these are the logs of %s:", stream)
+        log_rows([row._asdict() for row in rows])
+        return {"logs": len(rows)}
+    log_rows([made._asdict()])
+    LOGGER.info(
+        "%s: %s events come again, %s are passed over",
+        "a dry run" if conf["dry_run"] else "done",
+        made.again,
+        made.skipped,
+    )
+    return counts(made)
 
 
 def append_demo_events(params: Mapping[str, Any]) -> dict[str, Any]:

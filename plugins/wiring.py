@@ -14,7 +14,7 @@ this module at every parse.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,10 +25,15 @@ if TYPE_CHECKING:
     from spool.audit.verify import VerifyReport
     from spool.intake.client import SpoolClient
     from spool.replay.replayer import Replayer
+    from spool.replay.rewind import RewindPlan
     from spool.settings import Settings
 
 AWS_SPOOL = "aws_spool"
 KAFKA_SPOOL = "kafka_spool"
+
+# A stable name: the next run takes over the logs of a killed one at once. It is safe because spool_replay has one run
+# at a time, and because two of one name would still fence each other.
+REPLAY_INSTANCE = "airflow/spool_replay"
 
 
 def settings() -> Settings:
@@ -131,19 +136,38 @@ def shipper() -> Shipper:
     return Shipper(spool_folder(), settings(), store, alarms=alarms(store))
 
 
-def replayer_factory(stream: str) -> Callable[[], Replayer]:
-    """Opens a replayer of one stream; called in the thread that drains it. Connections are read here, in the task's."""
+def replayers(streams: Sequence[str]) -> dict[str, Replayer]:
+    """One replayer a stream over one store; nothing is asked before they drain."""
     from spool.replay.replayer import Replayer
 
-    known = settings()
-    store, brokers = object_store(), kafka()
+    known, store, brokers = settings(), object_store(), kafka()
     book = alarms(store)
-    return lambda: Replayer(known, known.stream(stream), store, brokers, book)
+    return {
+        name: Replayer(known, known.stream(name), store, brokers, book, instance=REPLAY_INSTANCE) for name in streams
+    }
 
 
 def verify(stream: str, *, full: bool) -> VerifyReport:
-    """Compare archive and Kafka for one stream."""
+    """Compare archive and Kafka for one stream; opens and closes the alarm of each log."""
     from spool.audit.verify import verify as verify_stream
 
+    known, store = settings(), object_store()
+    return verify_stream(known, known.stream(stream), store, kafka(), full=full, alarms=alarms(store))
+
+
+def plan_rewind(stream: str, log: str, segment: int) -> RewindPlan:
+    """What a rewind would do. Changes nothing."""
+    from spool.replay.rewind import plan_rewind as plan
+
     known = settings()
-    return verify_stream(known, known.stream(stream), object_store(), kafka(), full=full)
+    return plan(known, known.stream(stream), object_store(), kafka(), log=log, to_segment=segment)
+
+
+def rewind(stream: str, log: str, segment: int, *, reason: str, who: str) -> RewindPlan:
+    """Do it, in one Kafka transaction."""
+    from spool.replay.rewind import rewind as commit
+
+    known, store = settings(), object_store()
+    return commit(
+        known, known.stream(stream), store, kafka(), alarms(store), log=log, to_segment=segment, reason=reason, who=who
+    )

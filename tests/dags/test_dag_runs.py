@@ -10,8 +10,10 @@ from airflow.dag_processing.dagbag import DagBag
 
 from plugins import wiring
 from plugins.late_events import put_aside
+from spool.audit.verify import VerifyReport, VerifyRow
 from spool.errors import OperatorNeeded, SpoolFull
 from spool.event import Event
+from spool.replay.rewind import RewindPlan
 from tests.fakes.airflow_home import REPOSITORY
 from tests.fakes.fake_spool_client import FakeSpoolClient
 
@@ -92,6 +94,7 @@ class Summary(NamedTuple):
     objects: int = 2
     events: int = 40
     log: str = "k3x9"
+    plan: tuple = ()
 
 
 class FakeShipper:
@@ -116,7 +119,9 @@ class FakeReplayer:
 def replayers(monkeypatch):
     errors = {}
     FakeReplayer.asked.clear()
-    monkeypatch.setattr(wiring, "replayer_factory", lambda name: lambda: FakeReplayer(name, errors.get(name)))
+    monkeypatch.setattr(
+        wiring, "replayers", lambda names: {name: FakeReplayer(name, errors.get(name)) for name in names}
+    )
     return errors
 
 
@@ -163,14 +168,51 @@ def test_a_rewind_without_log_or_reason_is_refused(run, conf, caplog):
     assert "log and reason are needed" in caplog.text
 
 
-def test_a_rewind_is_dry_unless_it_is_said(run, monkeypatch):
+PLAN = RewindPlan("demo", "k3x9", 1, from_offset=900, to_offset=400, to_segment=2, again=500, skipped=0)
+
+
+def test_a_rewind_is_dry_unless_it_is_said(run, monkeypatch, caplog):
+    monkeypatch.setattr(wiring, "plan_rewind", lambda stream, log, segment: PLAN)
+    monkeypatch.setattr(wiring, "rewind", lambda *asked, **more: pytest.fail("acted"))
+    with caplog.at_level("INFO"):
+        done = run("spool_rewind", log="k3x9", segment=2)
+    assert done.state == "success"
+    assert "a dry run: 500 events come again, 0 are passed over" in caplog.text
+    assert answers(done)["rewind_log"]["again"] == 500
+
+
+def test_a_rewind_acts_when_it_is_said_and_notes_who(run, monkeypatch):
     asked = []
-    monkeypatch.setattr(
-        wiring, "rewind", lambda conf, who: asked.append((conf, who)) or {"events_again": 5}, raising=False
-    )
-    assert run("spool_rewind", log="k3x9", segment=2).state == "success"
-    assert asked[0][0]["dry_run"] is True
-    assert asked[0][1].startswith("airflow manual__")
+    monkeypatch.setattr(wiring, "rewind", lambda *what, **why: asked.append((what, why)) or PLAN)
+    assert run("spool_rewind", log="k3x9", segment=2, reason="index rebuilt", dry_run=False).state == "success"
+    ((what, why),) = asked
+    assert what == ("demo", "k3x9", 2)
+    assert why["reason"] == "index rebuilt"
+    assert why["who"].startswith("airflow ")
+
+
+ROW = VerifyRow("demo", "k3x9", 1000, 1000, 0, 0, 0, 0, 0, 0, 0, 0)
+
+
+def test_verify_has_a_task_a_stream_and_a_table_in_its_log(run, monkeypatch, caplog):
+    monkeypatch.setattr(wiring, "verify", lambda stream, full: VerifyReport(stream, full, (ROW,), 0))
+    with caplog.at_level("INFO"):
+        done = run("spool_verify")
+    assert done.state == "success"
+    assert len(done.get_task_instances()) == 1 + len(wiring.stream_names("all"))
+    assert "demo    k3x9     1,000      1,000" in caplog.text
+
+
+def test_a_difference_fails_the_task_of_its_stream_only(run, monkeypatch, caplog):
+    def verify(stream, *, full):
+        return VerifyReport(stream, full, (ROW._replace(missing=7 if stream == "demo" else 0),), 0)
+
+    monkeypatch.setattr(wiring, "verify", verify)
+    done = run("spool_verify", full=True)
+    assert done.state == "failed"
+    states = [task.state for task in done.get_task_instances() if task.task_id == "verify_stream"]
+    assert sorted(states) == ["failed"] + ["success"] * (len(states) - 1)
+    assert "7 missing" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from plugins.spool_drain import drain_side_by_side
-from spool.errors import KafkaUnavailable, OperatorNeeded
+from spool.errors import KafkaUnavailable, NotOwner, OperatorNeeded
 
 
 class FakeReplayer:
@@ -23,7 +23,7 @@ class FakeReplayer:
 
 def drain(replayers, **more):
     asked = {"max_events": None, "seconds": 5.0, "dry_run": False} | more
-    return drain_side_by_side({name: (lambda r=r: r) for name, r in replayers.items()}, **asked)
+    return drain_side_by_side(replayers, **asked)
 
 
 def test_each_stream_gives_its_summary():
@@ -57,3 +57,24 @@ def test_it_follows_unless_it_is_bounded_by_events_or_dry():
         drain({"a": replayer}, **asked)
         assert replayer.asked["follow"] is follow
         assert replayer.asked["deadline_s"] == 5.0
+
+
+def test_when_the_task_is_ended_the_drains_are_told_to_stop(monkeypatch):
+    class UntilStopped(FakeReplayer):
+        def drain(self, *, stop, **asked):
+            assert stop.wait(timeout=10)
+            self.answer = "stopped"
+
+    def ended(futures):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("plugins.spool_drain.wait", ended)
+    replayers = {"a": UntilStopped(), "b": UntilStopped()}
+    with pytest.raises(KeyboardInterrupt):
+        drain(replayers)
+    assert [replayer.answer for replayer in replayers.values()] == ["stopped", "stopped"]
+
+
+def test_another_owner_is_the_least_urgent_error():
+    with pytest.raises(KafkaUnavailable):
+        drain({"a": FakeReplayer(error=NotOwner("host b")), "b": FakeReplayer(error=KafkaUnavailable("down"))})
