@@ -15,6 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from spool.errors import SpoolError, StoreRefused, StoreUnavailable
 
 _CREDENTIALS_HINT = "check the access key and the secret key (SPOOL_S3_ACCESS_KEY, SPOOL_S3_SECRET_KEY)"
+BUCKET_HINT = "create the bucket, or correct SPOOL_S3_BUCKET"
 _ENDPOINT_HINT = "check the endpoint (SPOOL_S3_ENDPOINT) and that the store runs; `make status` shows the local one"
 _AGAIN_HINT = "nothing to do if it passes; look at the store if it goes on"
 
@@ -27,7 +28,7 @@ _REFUSALS = {
     "ExpiredToken": ("says that the credentials have expired", _CREDENTIALS_HINT),
     "AccessDenied": ("denies access", f"{_CREDENTIALS_HINT} and what they are allowed to do with this bucket"),
     "AllAccessDisabled": ("denies access", "the bucket was disabled by its provider"),
-    "NoSuchBucket": ("has no such bucket", "create the bucket, or correct SPOOL_S3_BUCKET"),
+    "NoSuchBucket": ("has no such bucket", BUCKET_HINT),
     "InvalidBucketName": ("has no such bucket", "correct SPOOL_S3_BUCKET"),
     "PermanentRedirect": ("holds this bucket elsewhere", "correct SPOOL_S3_REGION or SPOOL_S3_ENDPOINT"),
     "RequestTimeTooSkewed": ("says that this host's clock is wrong", "set the clock (NTP)"),

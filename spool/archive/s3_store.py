@@ -16,6 +16,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from functools import partial
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -23,7 +24,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from spool.archive.s3_errors import code_of, explain, status_of
+from spool.archive.s3_errors import BUCKET_HINT, code_of, explain, status_of
 from spool.archive.store import ObjectInfo, StoredObject
 from spool.errors import (
     ObjectExists,
@@ -31,6 +32,7 @@ from spool.errors import (
     PreconditionFailed,
     SettingsError,
     SpoolError,
+    StoreRefused,
     StoreUnavailable,
 )
 from spool.settings import Places
@@ -45,7 +47,7 @@ CONNECT_S = 3.0
 READ_S = 8.0
 # A replayer reads ahead with a few threads; each call holds one connection.
 CONNECTIONS_MAX = 16
-_PAGE = 1000
+PAGE = 1000
 
 T = TypeVar("T")
 
@@ -98,6 +100,7 @@ class S3Store:
         self._client = client
         self._bucket = bucket
         self._call_s = call_s
+        self._bucket_exists = False
 
     def put_if_absent(self, key: str, body: bytes, metadata: Mapping[str, str]) -> str:
         def put() -> str:
@@ -107,6 +110,7 @@ class S3Store:
             )  # fmt: skip
             return answer["ETag"]
 
+        self._demand_bucket()
         return self._call(key, put, {412: ObjectExists})
 
     def put_if_match(self, key: str, body: bytes, etag: str | None) -> str:
@@ -122,6 +126,7 @@ class S3Store:
                 )
             return answer["ETag"]
 
+        self._demand_bucket()
         # AWS answers 404 where the object of an If-Match does not exist, others 412.
         return self._call(key, put, {412: PreconditionFailed, 404: PreconditionFailed})
 
@@ -174,6 +179,22 @@ class S3Store:
 
         return self._call("its lifecycle rules", rules, {})
 
+    def _demand_bucket(self) -> None:
+        """StoreRefused for a bucket that does not exist: some stores would make it with the first put."""
+        if self._bucket_exists:
+            return
+
+        def head() -> None:
+            try:
+                self._client.head_bucket(Bucket=self._bucket)
+            except ClientError as error:
+                # Whoever may put need not be allowed to look: then the put itself will tell.
+                if status_of(error) != HTTPStatus.FORBIDDEN:
+                    raise
+
+        self._call("", head, {404: _NoBucket})
+        self._bucket_exists = True
+
     def _pages(self, prefix: str, first: Mapping[str, str]) -> Iterator[ListObjectsV2OutputTypeDef]:
         more = dict(first)
         while True:
@@ -184,7 +205,7 @@ class S3Store:
             more = {**first, "ContinuationToken": page["NextContinuationToken"]}
 
     def _page(self, prefix: str, more: Mapping[str, Any]) -> ListObjectsV2OutputTypeDef:
-        return self._client.list_objects_v2(Bucket=self._bucket, Prefix=prefix, MaxKeys=_PAGE, **more)
+        return self._client.list_objects_v2(Bucket=self._bucket, Prefix=prefix, MaxKeys=PAGE, **more)
 
     def _call(self, key: str, action: Callable[[], T], answers: Mapping[int, type[SpoolError]]) -> T:
         """Run `action` for at most `call_s`; `answers` are the statuses that the caller waits for."""
@@ -202,6 +223,13 @@ class S3Store:
             raise explain(error, where) from error
         except (BotoCoreError, OSError) as error:
             raise explain(error, where) from error
+
+
+class _NoBucket(StoreRefused):
+    """A HEAD request has no body that could say NoSuchBucket."""
+
+    def __init__(self, where: str) -> None:
+        super().__init__(f"{where}: the store has no such bucket", hint=BUCKET_HINT)
 
 
 class _EmptyObject(SpoolError):

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from spool.archive.store import ObjectStore
+from tests.fakes.folder_store import FolderStore
 from tests.fakes.memory_store import MemoryStore
 from tests.fakes.seaweed import Seaweed
 
@@ -18,10 +19,12 @@ def seaweed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seaweed]:
         yield server
 
 
-@pytest.fixture(params=["memory", pytest.param("s3", marks=pytest.mark.stack)])
-def store(request: pytest.FixtureRequest) -> ObjectStore:
+@pytest.fixture(params=["memory", "folder", pytest.param("s3", marks=pytest.mark.stack)])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
     """A store of its own, empty."""
     if request.param == "memory":
         return MemoryStore()
+    if request.param == "folder":
+        return FolderStore(tmp_path)
     server: Seaweed = request.getfixturevalue("seaweed")
     return server.store()

@@ -1,8 +1,8 @@
 """
 An object store in a folder, for tests that kill the process which uses it: what was answered is there afterwards.
 
-One file an object: the length of the metadata, the metadata as JSON, the body. A key is taken by one link(2), and changed
-under a lock file, so conditions hold between processes.
+One file an object: the length of the metadata, the metadata as JSON, the body. A key is taken by one link(2), and
+changed under a lock file, so conditions hold between processes.
 """
 
 from __future__ import annotations

@@ -14,11 +14,15 @@ import urllib.request
 import uuid
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 import boto3
 
-from spool.archive.s3_store import S3Store, client_config, s3_store_from_places
+from spool.archive.s3_store import S3Store, client_config
 from spool.settings import Places
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
 
 # gRPC listens at the HTTP port + 10000, and all must stay below the ephemeral range, which begins at 32768.
 PORTS = range(20210, 20290, 10)
@@ -35,6 +39,8 @@ class Seaweed:
         self.secret_key = secrets.token_hex(20)
         self._process: subprocess.Popen[bytes] | None = None
         self.port = 0
+        self._session = boto3.session.Session()
+        self._clients: dict[str, S3Client] = {}
 
     @property
     def endpoint(self) -> str:
@@ -70,18 +76,23 @@ class Seaweed:
         self.client().create_bucket(Bucket=name)
         return name
 
-    def store(self) -> S3Store:
-        return s3_store_from_places(self.places(self.bucket()))
+    def store(self, endpoint: str = "") -> S3Store:
+        """In a bucket of its own; through `endpoint` if one is given."""
+        return S3Store(self.client(endpoint), self.bucket())
 
-    def client(self):
-        return boto3.session.Session().client(
-            "s3",
-            endpoint_url=self.endpoint,
-            region_name="us-east-1",
-            aws_access_key_id=self.access_key,
-            aws_secret_access_key=self.secret_key,
-            config=client_config(path_style=True),
-        )
+    def client(self, endpoint: str = "") -> S3Client:
+        """One for each endpoint: making a client takes botocore a third of a second."""
+        url = endpoint or self.endpoint
+        if url not in self._clients:
+            self._clients[url] = self._session.client(
+                "s3",
+                endpoint_url=url,
+                region_name="us-east-1",
+                aws_access_key_id=self.access_key,
+                aws_secret_access_key=self.secret_key,
+                config=client_config(path_style=True),
+            )
+        return self._clients[url]
 
     def _start(self, base: int) -> None:
         self.port = base
