@@ -10,10 +10,10 @@ batch. So a batch that the next stage has long taken away is not fetched again, 
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from include.common.atomic_files import fsync_folder, write_durably
 from include.common.batch_manifest import Manifest
 
 Mark = Literal["verified", "published"]
@@ -64,22 +64,3 @@ class Collected:
 
     def _path(self, batch: str, mark: str) -> Path:
         return self._folder / f"{batch}.{mark}"
-
-
-def write_durably(path: Path, text: str) -> None:
-    """The whole text or, whenever we die, what was there before."""
-    temporary = path.with_name(f".{path.name}.new")
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-    fsync_folder(path.parent)
-
-
-def fsync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -16,8 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-import yaml
-
+from include.common.yaml_config import load_mapping
 from spool.errors import SettingsError
 
 DEFAULT_FILE = Path(__file__).parent.parent.parent / "config" / "collectors.yml"
@@ -74,17 +73,8 @@ _KEYS: Mapping[str, tuple[str, ...]] = {
 
 def load(path: Path = DEFAULT_FILE, environment: Mapping[str, str] = os.environ) -> dict[str, Collector]:
     """Read and check the file; SettingsError names file and key."""
-    try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise SettingsError(f"{path} does not exist", hint="see include/collectors/README.md") from None
-    except yaml.YAMLError as error:
-        raise SettingsError(f"{path}: not YAML: {error}") from None
-    if not isinstance(document, dict) or document.get("version") != FORMAT_VERSION:
-        raise SettingsError(f"{path}: version: must be {FORMAT_VERSION}")
-    if unknown := document.keys() - {"version", "collectors"}:
-        raise SettingsError(f"{path}: {sorted(map(str, unknown))[0]}: unknown key")
-    blocks = document.get("collectors") or {}
+    document = load_mapping(path, version=FORMAT_VERSION, keys=["collectors"], hint="see include/collectors/README.md")
+    blocks = document["collectors"] or {}
     if not isinstance(blocks, dict) or len(blocks) > COLLECTORS_MAX:
         raise SettingsError(f"{path}: collectors: must be a mapping of at most {COLLECTORS_MAX} hosts")
     return {str(name): _Block(path, str(name), block, environment).collector() for name, block in blocks.items()}

@@ -29,14 +29,16 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from include.collectors.collected import Collected, Record, fsync_folder, write_durably
+from include.collectors.collected import Collected, Record
 from include.collectors.config import Collector
 from include.collectors.errors import BatchDiffers, DiskFull, SyncRunning
 from include.collectors.transport import Transport
 from include.common import batch_manifest
+from include.common.atomic_files import fsync_folder, write_durably
 from include.common.batch_manifest import MANIFEST_SUFFIX, Manifest
 from include.common.emit import Emit
 from include.common.stage_ledger import StageLedger
+from include.common.state_folders import StateFolders, check_one_file_system
 from spool import failpoints
 
 LOGGER = logging.getLogger(__name__)
@@ -71,10 +73,15 @@ class Places:
 
     @classmethod
     def of(cls, state: Path, collector: str) -> Places:
-        """Makes the folders that are missing."""
+        """Makes the folders that are missing; SettingsError where they lie on different file systems."""
+        StateFolders(state)
+        for room in ("collecting", "collected"):
+            # Originals: only the owner may look into them.
+            (state / room).mkdir(mode=0o700, exist_ok=True)
         places = cls(*(state / room / collector for room in ("collecting", "raw", "collected")))
         for folder in (places.collecting, places.raw, places.collected):
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(exist_ok=True)
+        check_one_file_system(places.raw, places.collecting)
         return places
 
 

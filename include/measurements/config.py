@@ -7,8 +7,7 @@ from dataclasses import dataclass, fields
 from datetime import timedelta
 from pathlib import Path
 
-import yaml
-
+from include.common.yaml_config import load_mapping
 from spool.errors import SettingsError
 
 DEFAULT_FILE = Path(__file__).parent.parent.parent / "config" / "measurements.yml"
@@ -37,20 +36,10 @@ class MeasurementSettings:
 
 def load(path: Path = DEFAULT_FILE) -> MeasurementSettings:
     """Read and check the file; SettingsError names file and key."""
-    try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise SettingsError(f"{path} does not exist", hint="see include/measurements/README.md") from None
-    except yaml.YAMLError as error:
-        raise SettingsError(f"{path}: not YAML: {error}") from None
-    if not isinstance(document, dict) or document.pop("version", None) != FORMAT_VERSION:
-        raise SettingsError(f"{path}: version: must be {FORMAT_VERSION}")
     names = [field.name for field in fields(MeasurementSettings)]
-    for key in document:
-        if key not in names:
-            raise SettingsError(f"{path}: {key}: unknown key; known are {', '.join(names)}")
+    document = load_mapping(path, version=FORMAT_VERSION, keys=names, hint="see include/measurements/README.md")
     for name in names:
-        _check(path, name, document.get(name))
+        _check(path, name, document[name])
     return MeasurementSettings(**document)
 
 

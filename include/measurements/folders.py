@@ -9,34 +9,25 @@ made again from them.
 
 from __future__ import annotations
 
-import fcntl
-import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Literal
 
-from spool.errors import TransientError
+from include.common.atomic_files import rename_durably
+from include.common.state_folders import StateFolders
 
 State = Literal["staging", "reports", "imported"]
-
-REASON_SUFFIX = ".reason.json"
-
-
-class AnotherRun(TransientError):
-    """Another process is at work on these folders."""
 
 
 class Folders:
     """Paths of reports are relative to their state folder, with `/`, and stay the same from state to state."""
 
     def __init__(self, root: Path) -> None:
+        self._states = StateFolders(root)
         self.root = root
         self.prepared, self.exports, self.public = root / "prepared", root / "exports", root / "public"
         self.errored, self.restoring = root / "errored", root / "restoring"
-        for name in ("staging", "reports", "imported"):
-            (root / name).mkdir(parents=True, exist_ok=True)
 
     def path(self, state: State, report: str) -> Path:
         return self.root / state / report
@@ -55,13 +46,9 @@ class Folders:
         rename_durably(self.path(source, report), self.path(target, report))
 
     def move_to_errored(self, report: str, source: State, reason: str, message: str) -> None:
-        """The reason is written first: a report in errored/ always has one."""
-        target = self.errored / reason / report
-        write_durably(
-            target.with_name(target.name + REASON_SUFFIX),
-            json.dumps({"reason": reason, "message": message, "from": source}),
-        )
-        rename_durably(self.path(source, report), target)
+        """To errored/<reason>, with a file that says why and where it came from."""
+        told = {"reason": reason, "message": message, "from": source}
+        self._states.hold(self.path(source, report), "errored", report, told)
 
     def is_errored(self, report: str) -> bool:
         return any((folder / report).is_file() for folder in self.errored.glob("*"))
@@ -69,46 +56,9 @@ class Folders:
     def prepared_path(self, report: str) -> Path:
         return self.prepared / f"{report}.bson"
 
-    @contextmanager
-    def alone(self) -> Iterator[None]:
+    def alone(self) -> AbstractContextManager[None]:
         """AnotherRun where a process works on these folders already."""
-        with (self.root / ".measurements.lock").open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise AnotherRun(f"another run holds {lock.name}", hint="wait for it to end") from None
-            yield
-
-
-def rename_durably(source: Path, target: Path) -> None:
-    """One rename on one file system, fsynced on both sides; FileExistsError where the target is taken."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if target.exists():
-        raise FileExistsError(f"{target} exists")
-    source.rename(target)
-    for folder in {source.parent, target.parent}:
-        fsync_folder(folder)
-
-
-def write_durably(path: Path, content: str | bytes, mode: int = 0o640) -> None:
-    """The whole content or, whenever we die, what was there before."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.new")
-    with temporary.open("wb") as file:
-        file.write(content.encode() if isinstance(content, str) else content)
-        os.fchmod(file.fileno(), mode)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-    fsync_folder(path.parent)
-
-
-def fsync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        return self._states.alone("measurements")
 
 
 def prune(folder: Path, older_than_s: float, now_s: float) -> None:

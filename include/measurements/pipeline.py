@@ -17,11 +17,12 @@ from typing import Any
 
 from pymongo.database import Database
 
+from include.common.atomic_files import write_durably
 from include.common.emit import Emit
 from include.common.stage_ledger import StageLedger
 from include.measurements import bridges, prepared_file, stage
 from include.measurements.config import MeasurementSettings
-from include.measurements.folders import Folders, write_durably
+from include.measurements.folders import Folders
 from include.measurements.mongo_reader import CONNECTION, REACHABILITY, observations
 from include.measurements.mongo_store import Document, MeasurementStore
 from include.measurements.stage import Limit, StageSummary

@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from include.measurements.folders import write_durably
+from include.common.atomic_files import write_durably
 
 
 class PublicPaths:

@@ -28,11 +28,12 @@ from typing import Any
 
 import yaml
 
+from include.common.atomic_files import fsync_folder, write_durably
 from include.common.emit import Emit
 from include.common.stage_ledger import StageLedger
 from include.measurements import report_file
 from include.measurements.errors import ReportRefused
-from include.measurements.folders import Folders, fsync_folder, write_durably
+from include.measurements.folders import Folders
 from include.measurements.identity import country
 from include.measurements.pipeline import BRIDGES_FILE
 from include.measurements.public_paths import PublicPaths

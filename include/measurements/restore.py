@@ -22,9 +22,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from include.common import batch_manifest
+from include.common.atomic_files import rename_durably, write_durably
 from include.common.emit import Emit
 from include.measurements.errors import RestoreRefused
-from include.measurements.folders import Folders, State, rename_durably, write_durably
+from include.measurements.folders import Folders, State
 from include.measurements.mongo_store import MeasurementStore
 from include.measurements.publish import read_index
 from spool import failpoints

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
+from include.common.state_folders import AnotherRun
 from include.measurements import prepared_file
 from include.measurements.errors import MongoUnavailable
-from include.measurements.folders import AnotherRun
 from include.measurements.stage import Limit
 from tests.fakes.measurement_state import MeasurementState
 from tests.fakes.memory_measurements import MemoryMeasurements
