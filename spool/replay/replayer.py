@@ -3,7 +3,7 @@ Drain a stream: all its logs from the archive into its topic.
 
 One pass gives every log its turn; a log that cannot go on (a gap, another owner, an unsuited successor) does not stop
 the others, and its error is raised when the drain ends. An outage of Kafka or of the store ends a bounded drain with
-that error; with `follow` it is waited for, without end.
+that error; with `follow` it is waited for, without end or to the deadline, where it is raised if it still lasts.
 """
 
 from __future__ import annotations
@@ -145,6 +145,8 @@ class Replayer:
                 LOGGER.warning("stream=%s waiting: %s", self._stream.name, error)
                 self._around = None
                 stop.wait(min(OUTAGE_S[min(outage, len(OUTAGE_S) - 1)], deadline.remaining_s))
+                if deadline.expired:
+                    raise
                 outage += 1
                 continue
             outage = 0
