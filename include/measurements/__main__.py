@@ -158,7 +158,7 @@ def _parser() -> argparse.ArgumentParser:
             verb.add_argument("--yes", action="store_true", help="do it; without, the plan is shown")
         if name == "serve":
             verb.add_argument("--address", default="127.0.0.1")
-            verb.add_argument("--port", type=int, default=8099)
+            verb.add_argument("--port", type=int, default=int(os.environ.get("SPILLWAY_MIRROR_PORT", "8099")))
     return parser
 
 

@@ -30,7 +30,8 @@ def test_the_window_is_in_hours(tmp_path: Path) -> None:
     ("key", "value"),
     [
         ("version", 2), ("control_country", "nl"), ("control_country", None), ("control_window_h", 0),
-        ("control_window_h", True), ("bridge_days", "x"), ("mirror_title", " "), ("mirror_title", "absent"), ("unknown", 1),
+        ("control_window_h", True), ("bridge_days", "x"), ("mirror_title", " "), ("mirror_title", "absent"),
+        ("unknown", 1),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_named_with_file_and_key(tmp_path: Path, key: str, value: object) -> None:
