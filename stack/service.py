@@ -1,0 +1,45 @@
+"""What a service of the stack is. One file in stack/services/ makes one, or a few that belong together."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+def _nothing() -> None:
+    """For services that need no preparation."""
+
+
+@dataclass(frozen=True)
+class Service:
+    """
+    One process in the foreground, with everything it starts.
+
+    ready      asked until it is true; quick, raises nothing
+    prepare    before every start; makes folders and configuration, keeps what is there
+    settle     once after it became ready; idempotent (databases, buckets, users)
+    user       whom it runs as when the stack is started by root
+    url        what a person opens; empty where there is nothing to see
+    """
+
+    name: str
+    command: list[str]
+    ready: Callable[[], bool]
+    ports: tuple[int, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    prepare: Callable[[], None] = _nothing
+    settle: Callable[[], None] = _nothing
+    user: str = ""
+    stop_signal: str = "TERM"
+    stop_wait_s: int = 20
+    ready_within_s: int = 90
+    url: str = ""
+
+
+def own(path: Path, user: str) -> None:
+    """Give a folder to the user a service runs as, when we are root."""
+    if user and os.geteuid() == 0:
+        shutil.chown(path, user, user)

@@ -1,0 +1,141 @@
+"""
+Airflow's four components. The api-server is ready before the scheduler starts: tasks that are due at boot would
+otherwise be launched before there is anything to report to, and fail.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from stack.credentials import USERS, airflow_passwords_file, credentials
+from stack.environment import connections, deployment, python_path
+from stack.place import HOST, REPOSITORY, Place, StackProblem
+from stack.probes import http_ok
+from stack.service import Service
+from stack.services import postgres
+
+POOLS = REPOSITORY / "config" / "airflow_pools.json"
+LOG_BUCKET = "airflow-logs"
+
+
+def services(place: Place) -> list[Service]:
+    api, health = place.port("airflow"), place.port("airflow_scheduler_health")
+    program = str(Path(sys.prefix) / "bin" / "airflow")
+    variables = environment(place)
+
+    def component(name: str, ready_url: str, **more: object) -> Service:
+        return Service(
+            name=f"airflow-{name}",
+            command=[program, name],
+            environment=variables,
+            ready=lambda: http_ok(ready_url),
+            stop_wait_s=40,
+            ready_within_s=150,
+            **more,  # type: ignore[arg-type]
+        )
+
+    monitor = f"http://{HOST}:{api}/api/v2/monitor/health"
+    return [
+        component(
+            "api-server", monitor,
+            prepare=lambda: _prepare(place), settle=lambda: None, ports=(api,), url=f"http://{HOST}:{api}",
+        ),
+        component("scheduler", f"http://{HOST}:{health}/health", ports=(health, place.port("airflow_worker_log"))),
+        Service(
+            name="airflow-dag-processor", command=[program, "dag-processor"], environment=variables,
+            ready=lambda: _is_healthy(monitor, "dag_processor"), stop_wait_s=40, ready_within_s=150,
+        ),
+        Service(
+            name="airflow-triggerer", command=[program, "triggerer"], environment=variables,
+            ready=lambda: _is_healthy(monitor, "triggerer"), stop_wait_s=40, ready_within_s=150,
+            ports=(place.port("airflow_trigger_log"),),
+        ),
+    ]  # fmt: skip
+
+
+def environment(place: Place) -> dict[str, str]:
+    """Everything an Airflow process is told; no airflow.cfg is needed."""
+    held, api = credentials(place), place.port("airflow")
+    base = f"http://{HOST}:{api}"
+    return {
+        **deployment(place),
+        **connections(place),
+        **python_path(),
+        "AIRFLOW_HOME": str(place.path("airflow")),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(REPOSITORY / "dags"),
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(REPOSITORY / "plugins"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+        # Workers are forked in advance; each costs memory whether it works or not.
+        "AIRFLOW__CORE__PARALLELISM": str(max(4, 2 * (os.cpu_count() or 1))),
+        "AIRFLOW__CORE__FERNET_KEY": held["airflow_fernet"],
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{base}/execution/",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{user}:{role}" for user, role in USERS.items()),
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(place.path("airflow", "passwords.json")),
+        "AIRFLOW__API_AUTH__JWT_SECRET": held["airflow_jwt"],
+        "AIRFLOW__API__SECRET_KEY": held["airflow_secret"],
+        "AIRFLOW__API__HOST": HOST,
+        "AIRFLOW__API__PORT": str(api),
+        "AIRFLOW__API__BASE_URL": base,
+        "AIRFLOW__API__WORKERS": "1",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": postgres.connection_url(place),
+        "AIRFLOW__SCHEDULER__ENABLE_HEALTH_CHECK": "True",
+        "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_SERVER_HOST": HOST,
+        "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_SERVER_PORT": str(place.port("airflow_scheduler_health")),
+        # One second between passes is most of the latency of a short task.
+        "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.3",
+        "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "30",
+        "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "60",
+        "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(place.port("airflow_worker_log")),
+        "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(place.port("airflow_trigger_log")),
+        "AIRFLOW__LOGGING__REMOTE_LOGGING": "True",
+        "AIRFLOW__LOGGING__REMOTE_BASE_LOG_FOLDER": f"s3://{LOG_BUCKET}/logs",
+        "AIRFLOW__LOGGING__REMOTE_LOG_CONN_ID": "aws_logs",
+        "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+        "no_proxy": "127.0.0.1,localhost",
+    }
+
+
+def _prepare(place: Place) -> None:
+    place.make("airflow")
+    place.make("state")
+    airflow_passwords_file(place)
+    mark = place.path("airflow", ".migrated")
+    version = _version()
+    if mark.exists() and mark.read_text(encoding="utf-8") == version:
+        return
+    _airflow(place, "db", "migrate")
+    if POOLS.exists():
+        _airflow(place, "pools", "import", str(POOLS))
+    mark.write_text(version, encoding="utf-8")
+
+
+def _version() -> str:
+    """What a migration depends on: Airflow's version and our pools."""
+    from importlib.metadata import version
+
+    return version("apache-airflow") + (POOLS.read_text(encoding="utf-8") if POOLS.exists() else "")
+
+
+def _airflow(place: Place, *arguments: str) -> None:
+    variables = {**os.environ, **environment(place)}
+    # The database is the only neighbour that is needed here.
+    variables["AIRFLOW__LOGGING__REMOTE_LOGGING"] = "False"
+    command = [str(Path(sys.prefix) / "bin" / "airflow"), *arguments]
+    run = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
+    if run.returncode:
+        raise StackProblem(f"airflow {' '.join(arguments[:2])} failed:\n{(run.stdout + run.stderr)[-2000:]}")
+
+
+def _is_healthy(url: str, component: str) -> bool:
+    import json
+    import urllib.request
+
+    try:
+        with urllib.request.urlopen(url, timeout=3) as answer:
+            return json.load(answer)[component]["status"] == "healthy"
+    except (OSError, ValueError, KeyError):
+        return False

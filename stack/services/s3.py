@@ -1,0 +1,64 @@
+"""S3: SeaweedFS in one process. Honours If-None-Match, If-Match and checksums."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from stack.credentials import credentials
+from stack.place import BUCKETS, HOST, Place
+from stack.probes import http_ok
+from stack.service import Service
+
+
+def service(place: Place) -> Service:
+    folder = place.path("s3")
+    keys = credentials(place)
+    port = place.port("s3")
+    command = [
+        str(Path(sys.prefix) / "bin" / "weed"), f"-logdir={folder}", "mini", f"-dir={folder}",
+        f"-ip={HOST}", f"-ip.bind={HOST}",
+        f"-master.port={place.port('s3_master')}", f"-volume.port={place.port('s3_volume')}",
+        f"-filer.port={place.port('s3_filer')}", f"-s3.port={port}", "-s3.port.iceberg=0", "-s3.port.lance=0",
+        "-webdav=false", "-admin.ui=false", f"-admin.port={place.port('s3_admin')}",
+        f"-s3.localSocket={place.path('run', 's3.sock')}", f"-filer.localSocket={place.path('run', 'filer.sock')}",
+        "-master.telemetry=false", f"-bucket={BUCKETS[0]}",
+    ]  # fmt: skip
+    return Service(
+        name="s3",
+        command=command,
+        environment={"AWS_ACCESS_KEY_ID": keys["s3_access_key"], "AWS_SECRET_ACCESS_KEY": keys["s3_secret_key"]},
+        prepare=lambda: (place.make("s3"), place.make("run"))[0] and None,
+        ready=lambda: http_ok(f"http://{HOST}:{port}/healthz"),
+        settle=lambda: make_buckets(f"http://{HOST}:{port}", keys["s3_access_key"], keys["s3_secret_key"], BUCKETS),
+        ports=(port, place.port("s3_master"), place.port("s3_volume"), place.port("s3_filer")),
+        url=f"http://{HOST}:{port}",
+    )
+
+
+def make_buckets(endpoint: str, access_key: str, secret_key: str, names: tuple[str, ...]) -> None:
+    """Idempotent; waits until the store takes writes, which is a moment after it answers."""
+    import time
+
+    import boto3
+    from botocore.config import Config
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    client = boto3.client(
+        "s3", endpoint_url=endpoint, aws_access_key_id=access_key, aws_secret_access_key=secret_key,
+        region_name="us-east-1", config=Config(s3={"addressing_style": "path"}, retries={"max_attempts": 0}),
+    )  # fmt: skip
+    for attempt in range(60):
+        try:
+            held = {bucket["Name"] for bucket in client.list_buckets()["Buckets"]}
+            for name in names:
+                if name not in held:
+                    client.create_bucket(Bucket=name)
+            client.put_object(Bucket=names[0], Key="_probe", Body=b"x")
+            client.delete_object(Bucket=names[0], Key="_probe")
+        except (BotoCoreError, ClientError):
+            if attempt == 59:
+                raise
+            time.sleep(0.25)
+        else:
+            return

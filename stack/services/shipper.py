@@ -1,0 +1,29 @@
+"""The spool's resident shipper: seals and ships this host's folder, serves those who wait for S3."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from stack.environment import deployment
+from stack.place import REPOSITORY, Place
+from stack.service import Service
+
+
+def service(place: Place) -> Service:
+    heartbeat = place.path("spool", "ship.heartbeat")
+    return Service(
+        name="shipper",
+        command=[sys.executable, "-m", "spool", "ship", "--follow"],
+        environment={**deployment(place), "PYTHONPATH": str(REPOSITORY)},
+        prepare=lambda: place.make("spool") and None,
+        ready=lambda: _beats(place),
+        stop_wait_s=30,
+        url=str(heartbeat) if os.environ.get("STACK_DEBUG") else "",
+    )
+
+
+def _beats(place: Place) -> bool:
+    from spool.archive.ship_lock import somebody_ships
+
+    return somebody_ships(place.path("spool"))
