@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import subprocess
-import sys
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
@@ -121,6 +120,3 @@ def fetch(tools: Path) -> None:
         )
     mark.write_bytes(wanted)
 
-
-if __name__ == "__main__":
-    fetch(Path(sys.argv[1]))

@@ -1,0 +1,70 @@
+# Spillway. `make help` lists what there is.
+PYTHON = .venv/bin/python
+PYTEST = $(PYTHON) -m pytest
+export PYTHONPATH = $(CURDIR)
+
+.DEFAULT_GOAL = help
+.PHONY: help setup up down status logs demo test test-unit test-crash test-dags test-stack torture lint types lock dag-docs bench clean
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1|\2/' | column -t -s '|'
+
+setup:  ## install everything: apt, Python packages, Kafka's jars (safe to run again)
+	@./stack/setup.sh
+
+up: setup  ## start the whole stack; what runs is left alone
+	@$(PYTHON) -m stack up
+
+down:  ## stop the stack
+	@$(PYTHON) -m stack down
+
+status:  ## what runs, on which ports, and where the passwords are
+	@$(PYTHON) -m stack status
+
+logs:  ## logs of the stack: make logs s=kafka
+	@$(PYTHON) -m stack logs $(s)
+
+demo: setup  ## the main job: events through a killed Kafka, counted at the end
+	@$(PYTHON) -m stack.demo
+
+test: setup lint types  ## everything that CI checks
+	$(PYTEST) -q
+
+test-unit: setup  ## unit tests and architecture, no services
+	$(PYTEST) -q tests/unit tests/architecture
+
+test-crash: setup  ## kills, cuts, simulated power loss
+	$(PYTEST) -q tests/crash
+
+test-dags: setup  ## DAG policies and plugins
+	$(PYTEST) -q tests/dags tests/plugins
+
+test-stack: setup  ## with real Kafka, S3, databases, sshd
+	$(PYTEST) -q tests/stack tests/contract
+
+torture: setup  ## 200 randomised SIGKILLs under load on real Kafka and S3
+	$(PYTHON) -m tests.torture --kills 200 --publish
+
+lint: setup  ## style, layers, dependencies, generated files
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/lint-imports
+	.venv/bin/deptry . --config pyproject.toml
+	$(PYTHON) -m stack.locks
+	$(PYTHON) -m plugins.dag_docs --check
+
+types: setup  ## mypy, strict for spool/ and include/
+	.venv/bin/mypy
+
+lock: setup  ## compile requirements.in and requirements-dev.in into their locks
+	.venv-uv/bin/uv pip compile -q --python-version 3.11 --generate-hashes --no-emit-index-url requirements.in -o requirements.txt
+	.venv-uv/bin/uv pip compile -q --python-version 3.11 --generate-hashes --no-emit-index-url -c requirements.txt requirements-dev.in -o requirements-dev.txt
+
+dag-docs: setup  ## write docs/DAGs.md from the DAGs
+	$(PYTHON) -m plugins.dag_docs
+
+bench: setup  ## all benchmarks; results go to docs/benchmarks/
+	$(PYTHON) -m benchmarks
+
+clean: down  ## stop the stack and remove its data; tools and packages stay
+	rm -rf .stack .pytest_cache .mypy_cache .ruff_cache .hypothesis
