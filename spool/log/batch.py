@@ -102,7 +102,7 @@ def read_header(data: bytes | bytearray | memoryview, at: int = 0) -> BatchHeade
 def crc_is_right(batch: bytes | bytearray | memoryview) -> bool:
     """Whether a whole batch (`read_header` passed, cut to its size) passes its CRC."""
     stored: int = struct.unpack_from(">I", batch, 17)[0]
-    return bool(stored == calc_crc32c(bytes(memoryview(batch)[CRC_START:])))
+    return bool(stored == calc_crc32c(memoryview(batch)[CRC_START:]))
 
 
 def records(batch: bytes) -> Iterator[Record]:
@@ -143,4 +143,4 @@ def set_fields(
     if producer is not None:
         struct.pack_into(">qhi", batch, 43, *producer)
     if attributes is not None or producer is not None:
-        struct.pack_into(">I", batch, 17, calc_crc32c(bytes(memoryview(batch)[CRC_START:])))
+        struct.pack_into(">I", batch, 17, calc_crc32c(memoryview(batch)[CRC_START:]))

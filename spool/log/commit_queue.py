@@ -25,6 +25,8 @@ from spool.log.position_header import encode_local
 
 # Two being filled while one is written keeps the writer busy; more would only be memory.
 COMMITS_WAITING_MAX = 4
+# Callers of one commit may have different deadlines; one whose own has passed waits so much longer for the answer.
+ANSWER_S = 1.0
 
 
 class Commit:
@@ -50,12 +52,15 @@ class Commit:
         append, delta = self.builder.append, self.event_count
         stop = min(len(records), start + COMMIT_EVENTS_MAX - delta)
         at = start
-        while at < stop:
-            time_ms, key, value, headers = records[at]
-            if append(delta, time_ms, key, value, headers) is None:
-                break
-            at, delta = at + 1, delta + 1
-        self.event_count = delta
+        try:
+            while at < stop:
+                time_ms, key, value, headers = records[at]
+                if append(delta, time_ms, key, value, headers) is None:
+                    break
+                at, delta = at + 1, delta + 1
+        finally:
+            # Also where the builder refuses a record (no memory): the others' deltas must stay dense.
+            self.event_count = delta
         return at
 
 
@@ -97,24 +102,29 @@ class CommitQueue:
 
     def append(self, records: Sequence[Record], *, group: bool, deadline: Deadline) -> list[Part]:
         """Returns when all records are durable; raises the error of the first commit that was not."""
+        parts: list[Part] = []
+        refused: SpoolFull | None = None
         with self._mutex:
-            parts = self._enqueue(records, group=group, deadline=deadline)
+            try:
+                self._enqueue(records, parts, group=group, deadline=deadline)
+            except SpoolFull as error:
+                refused = error
         for part in parts:
-            self._wait(part.commit)
-        _raise_errors(parts)
+            self._wait(part.commit, deadline)
+        _raise_errors(parts, refused)
         return parts
 
-    def _enqueue(self, records: Sequence[Record], *, group: bool, deadline: Deadline) -> list[Part]:
+    def _enqueue(self, records: Sequence[Record], parts: list[Part], *, group: bool, deadline: Deadline) -> None:
+        """Adds to `parts` as it goes: what is queued will be written, even where the rest finds no room."""
         if group:
-            return [self._enqueue_group(records, deadline)]
-        parts: list[Part] = []
+            parts.append(self._enqueue_group(records, deadline))
+            return
         done = 0
         while done < len(records):
             commit = self._commit_with_room(1, size_bound(records[done]), deadline)
             first, began = commit.event_count, done
             done = commit.fill(records, done)
             parts.append(Part(commit, first, done - began))
-        return parts
 
     def _enqueue_group(self, records: Sequence[Record], deadline: Deadline) -> Part:
         size = sum(map(size_bound, records))
@@ -162,12 +172,16 @@ class CommitQueue:
                     "the append queue is full", hint="the disk is slower than the producers: append less at a time"
                 )
 
-    def _wait(self, commit: Commit) -> None:
-        """Until `commit` is done, writing commits in their order whenever nobody else does."""
+    def _wait(self, commit: Commit, deadline: Deadline) -> None:
+        """Until `commit` is done, writing commits in their order whenever nobody else does. AppendUnknown."""
         while True:
             with self._mutex:
                 while not commit.done and self._writing:
-                    commit.changed.wait()
+                    if not commit.changed.wait(deadline.remaining_s + ANSWER_S) and not commit.done:
+                        raise AppendUnknown(
+                            "the deadline passed while another thread was writing: the events may still become durable",
+                            hint="the disk is very slow, or another process holds the log: see the alarm log_locked",
+                        )
                 if commit.done:
                     return
                 self._writing = True
@@ -184,8 +198,11 @@ class CommitQueue:
         try:
             self._write(commit, commit.deadline)
         except BaseException as error:
-            commit.error = error  # every caller of the commit raises it
-            if not isinstance(error, Exception):
+            # Every caller of the commit raises it; an interrupt of this thread is not one of theirs.
+            if isinstance(error, Exception):
+                commit.error = error
+            else:
+                commit.error = AppendUnknown("the writing thread was interrupted", hint="look for the events by id")
                 raise
         finally:
             with self._mutex:
@@ -200,12 +217,11 @@ class CommitQueue:
             self._waiting[0].changed.notify()
 
 
-def _raise_errors(parts: list[Part]) -> None:
-    failed = [part for part in parts if part.commit.error is not None]
-    if not failed:
+def _raise_errors(parts: list[Part], refused: SpoolFull | None) -> None:
+    failed = [part.commit.error for part in parts if part.commit.error is not None]
+    error = failed[0] if failed else refused
+    if error is None:
         return
-    error = failed[0].commit.error
-    assert error is not None
     durable = sum(part.event_count for part in parts if part.commit.error is None)
     if durable:
         raise AppendUnknown(

@@ -59,6 +59,20 @@ class Disk:
             os.close(descriptor)
 
 
+def make_folders(disk: Disk, path: Path) -> None:
+    """
+    The folder and its parents, durable even where a process died between making one and syncing its parent: the last
+    two levels are synced each time.
+    """
+    parent = path.parent
+    if not parent.is_dir():
+        make_folders(disk, parent)
+    disk.make_folder(path)
+    disk.sync_folder(parent)
+    if parent.parent != parent and os.access(parent.parent, os.R_OK):
+        disk.sync_folder(parent.parent)
+
+
 def write_all(disk: Disk, descriptor: int, data: bytes | bytearray, at: int) -> None:
     """Write every byte. OSError leaves an unknown prefix behind: the caller truncates."""
     view = memoryview(data)

@@ -25,10 +25,11 @@ Header = tuple[str, bytes | None]
 
 DEFAULT_TYPE = "event"
 _SPEC_VERSION: Header = ("ce_specversion", b"1.0")
-_CE_HEADERS = 5
 LOCAL_HEADER_BYTES = 16
-# Below this no limit can be met; what is larger, or has headers of its own, is measured.
+# What is longer, or has headers of its own, is measured.
 _SURELY_SMALL = 4096
+# Types and sources are kept in memory, because they repeat.
+NAME_CHARACTERS_MAX = 4096
 
 
 Record = tuple[int, bytes | None, bytes, list[Header]]
@@ -37,6 +38,16 @@ Record = tuple[int, bytes | None, bytes, list[Header]]
 
 def encode(events: Sequence[Event], event_bytes_max: int) -> list[Record]:
     """One record an event, in order. EventRefused names the first that can never be appended."""
+    try:
+        return _records(events, event_bytes_max)
+    except (TypeError, ValueError, OverflowError, AttributeError) as error:
+        # Before anything is queued: a record that the builder refuses would be found in the middle of a commit.
+        raise EventRefused(
+            f"an event is not of the types that Event names: {error}", hint="value and key are bytes, texts are str"
+        ) from error
+
+
+def _records(events: Sequence[Event], event_bytes_max: int) -> list[Record]:
     now_ms = time.time_ns() // 1_000_000
     next_id = _ids.next
     records: list[Record] = []
@@ -46,13 +57,23 @@ def encode(events: Sequence[Event], event_bytes_max: int) -> list[Record]:
         value, key, event_id, event_type, source, time_ms, extra = event
         if repeats != (event_type, source, time_ms):
             repeats = (event_type, source, time_ms)
+            if len(event_type) > NAME_CHARACTERS_MAX or len(source) > NAME_CHARACTERS_MAX:
+                raise ValueError(f"type and source have at most {NAME_CHARACTERS_MAX} characters")
             source_header, type_header, time_header = _source(source), _type(event_type), _time(time_ms or now_ms)
         ce_id = ("ce_id", event_id.encode() if event_id else next_id())
         headers: list[Header] = [ce_id, source_header, _SPEC_VERSION, time_header, type_header]
         if extra:
-            headers += [(INCOMING_SPOOL_HEADER if name == SPOOL_HEADER else name, data) for name, data in extra]
-        add((time_ms or now_ms, key, value, headers))
-    _refuse_large(records, event_bytes_max)
+            headers += map(_extra, extra)
+        if type(value) is not bytes or type(time_ms) is not int or (key is not None and type(key) is not bytes):
+            kinds = ", ".join(type(part).__name__ for part in (value, key, time_ms))
+            raise TypeError(f"value, key and time are {kinds}")
+        record = (time_ms or now_ms, key, value, headers)
+        if (
+            extra or len(value) > _SURELY_SMALL or len(event_id) > _SURELY_SMALL
+            or (key is not None and len(key) > _SURELY_SMALL)
+        ):  # fmt: skip
+            _refuse_large(record, event_bytes_max)
+        add(record)
     return records
 
 
@@ -63,17 +84,23 @@ def size_bound(record: Record) -> int:
     return bound + LOCAL_HEADER_BYTES
 
 
-def _refuse_large(records: list[Record], event_bytes_max: int) -> None:
-    for _, key, value, headers in records:
-        if len(value) < _SURELY_SMALL and (key is None or len(key) < _SURELY_SMALL) and len(headers) == _CE_HEADERS:
-            continue
-        size = DefaultRecordBatchBuilder.size_of(key, value, headers)
-        if size > event_bytes_max:
-            event_id = (headers[0][1] or b"").decode()
-            raise EventRefused(
-                f"event {event_id} takes {size} bytes; at most {event_bytes_max} fit",
-                hint="put the payload into the object store and send its key",
-            )
+def _extra(header: Header) -> Header:
+    name, data = header
+    if type(name) is not str or (data is not None and type(data) is not bytes):
+        raise TypeError(f"header {name!r} is {type(data).__name__}")
+    name.encode()  # a lone surrogate has no bytes
+    return (INCOMING_SPOOL_HEADER, data) if name == SPOOL_HEADER else header
+
+
+def _refuse_large(record: Record, event_bytes_max: int) -> None:
+    _, key, value, headers = record
+    size = DefaultRecordBatchBuilder.size_of(key, value, headers)
+    if size > event_bytes_max:
+        event_id = (headers[0][1] or b"")[:200].decode(errors="replace")
+        raise EventRefused(
+            f"event {event_id} takes {size} bytes; at most {event_bytes_max} fit",
+            hint="put the payload into the object store and send its key",
+        )
 
 
 class _Ids:

@@ -8,12 +8,13 @@ The file is locked with flock and holds one record, rewritten in place before ev
     | magic | crc32 | boot id  | pid    | flags   | segment  | synced end | next offset |
     +-------+-------+----------+--------+---------+----------+------------+-------------+
     56              64                72            80
-    +---------------+-----------------+-------------+
-    | next commit   | first commit ns | sealed ns   |
-    +---------------+-----------------+-------------+
+    +---------------+-----------------+-------------+-----------+
+    | next commit   | first commit ns | sealed ns   | holder    |
+    +---------------+-----------------+-------------+-----------+
 
-It need not be durable: after a reboot its boot id differs, and recovery reads the segments instead. Times are
-CLOCK_BOOTTIME.
+`pid` wrote the record; `holder` (behind it, outside the checksum) has the lock or had it last: the one to look at when
+the lock is not free. The file need not be durable: after a reboot its boot id differs, and recovery reads the segments
+instead. Times are CLOCK_BOOTTIME.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from __future__ import annotations
 import fcntl
 import os
 import struct
+import threading
 import time
 import zlib
 from collections.abc import Iterator
@@ -31,11 +33,14 @@ from typing import NamedTuple
 from spool.alarm import AlarmSink
 from spool.errors import LockTimeout
 from spool.log.deadline import Deadline
+from spool.log.disk import Disk
 
 _BODY = struct.Struct(">16sIIQQQQQQ")
 _HEAD = struct.Struct(">4sI")
+_HOLDER = struct.Struct(">I")
 MAGIC = b"SPLK"
 SIZE_BYTES = _HEAD.size + _BODY.size
+BOOT_ID_FILE = Path("/proc/sys/kernel/random/boot_id")
 
 FAILED = 1  # an fsync of the open segment failed: it is never written again
 RETIRED = 2  # the log has a successor: nothing is appended here again
@@ -67,7 +72,7 @@ class LockState(NamedTuple):
 
 def boot_id() -> bytes:
     """16 bytes, another at every boot."""
-    return bytes.fromhex(Path("/proc/sys/kernel/random/boot_id").read_text().strip().replace("-", ""))
+    return bytes.fromhex(BOOT_ID_FILE.read_text(encoding="ascii").strip().replace("-", ""))
 
 
 def read_state(descriptor: int) -> LockState | None:
@@ -109,11 +114,32 @@ def locked(descriptor: int, name: str, deadline: Deadline, alarms: AlarmSink) ->
 
     Polls, because flock itself knows no time-out and a signal would reach only the main thread.
     """
-    _acquire(descriptor, name, deadline, alarms)
+    with _gate:
+        _in_use.add(descriptor)
     try:
-        yield
+        _acquire(descriptor, name, deadline, alarms)
+        try:
+            yield
+        finally:
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
     finally:
-        fcntl.flock(descriptor, fcntl.LOCK_UN)
+        with _gate:
+            _in_use.discard(descriptor)
+
+
+@contextmanager
+def locked_file(path: Path, disk: Disk, deadline: Deadline, alarms: AlarmSink) -> Iterator[None]:
+    """Hold the lock of a file that is opened for this one time."""
+    with _gate:
+        descriptor = disk.open(path, os.O_CREAT | os.O_RDWR)
+        _in_use.add(descriptor)
+    try:
+        with locked(descriptor, path.parent.name, deadline, alarms):
+            yield
+    finally:
+        with _gate:
+            _in_use.discard(descriptor)
+            os.close(descriptor)
 
 
 def _acquire(descriptor: int, name: str, deadline: Deadline, alarms: AlarmSink) -> None:
@@ -127,9 +153,13 @@ def _acquire(descriptor: int, name: str, deadline: Deadline, alarms: AlarmSink) 
             )
         if not alarmed and time.monotonic() - started > ALARM_AFTER_S:
             alarmed = True
+            _alarmed.add(name)
             alarms.open("log_locked", name, f"process {_holder(descriptor)} has held it for {ALARM_AFTER_S:.0f} s")
         time.sleep(_POLL_S)
-    if alarmed:
+    os.pwrite(descriptor, _HOLDER.pack(os.getpid()), SIZE_BYTES)
+    if name in _alarmed:
+        # Raised in this wait, or in an earlier one that ended at its deadline.
+        _alarmed.discard(name)
         alarms.close("log_locked", name)
 
 
@@ -142,5 +172,27 @@ def _try_lock(descriptor: int) -> bool:
 
 
 def _holder(descriptor: int) -> str:
-    state = read_state(descriptor)
-    return str(state.pid) if state else "unknown"
+    data = os.pread(descriptor, _HOLDER.size, SIZE_BYTES)
+    return str(_HOLDER.unpack(data)[0]) if len(data) == _HOLDER.size else "unknown"
+
+
+_alarmed: set[str] = set()
+
+# A child inherits what is locked at the moment of a fork, and would keep it when its parent is killed. It may not
+# unlock (that would be the parent's lock), so it puts /dev/null in the place of each descriptor.
+_in_use: set[int] = set()
+_gate = threading.Lock()
+
+
+def _forget_in_child() -> None:
+    if _in_use:
+        null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+        for descriptor in _in_use:
+            os.dup2(null, descriptor, inheritable=False)
+        os.close(null)
+    _in_use.clear()
+    _alarmed.clear()
+    _gate.release()
+
+
+os.register_at_fork(before=_gate.acquire, after_in_parent=_gate.release, after_in_child=_forget_in_child)

@@ -10,10 +10,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 from spool.errors import CorruptSegment
-from spool.log.folder import LogFolder, open_path, sealed_path, segment_files
+from spool.log.folder import LogFolder, SegmentFile, open_path, sealed_path, segment_files
 from spool.log.lock_file import read_state_of
 from spool.log.scan import CommitAt, Expected, Hole, Scan, scan
-from spool.log.segment import HEADER_BYTES_MAX, SegmentHeader, decode_segment_header, log_tag
+from spool.log.segment import (
+    HEADER_BYTES_MAX,
+    NewerVersion,
+    SegmentHeader,
+    decode_segment_header,
+    log_tag,
+    refuse_foreign,
+)
 
 __all__ = ["Commit", "Hole", "SegmentContents", "read_sealed", "sealed_identity", "tail"]
 
@@ -51,20 +58,25 @@ def read_sealed(path: Path) -> SegmentContents:
     log = LogFolder(path.parent.parent.name, path.parent.name, path.parent)
     header, found = _header_and_scan(path, log, data)
     following = next_header(path)
-    next_offset, holes = found.next_offset, found.holes
-    if following is not None and following.first_offset != _end_of_commits(found, header):
-        next_offset = following.first_offset
-        inner = found.holes[:-1] if found.tail == "suspected" else found.holes
-        lost = Hole(
-            _end_of_commits(found, header), next_offset, f"{len(data) - found.end} bytes behind the last commit"
-        )
-        holes = (*inner, lost)
-    elif following is not None:
-        next_offset = following.first_offset
-        holes = found.holes[:-1] if found.tail == "suspected" else found.holes
+    if following is not None:
+        found = _ended(found, header.first_offset, following.first_offset, len(data))
     commits = [_commit(data, commit) for commit in found.commits]
     identity = following.previous_sha256 if following else ""
-    return SegmentContents(header, commits, holes, next_offset, hashlib.sha256(data).hexdigest(), identity)
+    return SegmentContents(header, commits, found.holes, found.next_offset, hashlib.sha256(data).hexdigest(), identity)
+
+
+def _ended(found: Scan, first_offset: int, next_offset: int, size_bytes: int) -> Scan:
+    """
+    What a segment holds when the next one begins at `next_offset`: that was decided under the lock.
+
+    Commits beyond it were cut (a failed fsync) and came back with a power loss: their offsets were given anew.
+    """
+    commits = tuple(commit for commit in found.commits if commit.next_offset <= next_offset)
+    end = commits[-1].next_offset if commits else first_offset
+    holes = tuple(hole for hole in found.holes if hole.next <= end)
+    if end < next_offset:
+        holes = (*holes, Hole(end, next_offset, f"{size_bytes - found.end} bytes behind the last commit"))
+    return found._replace(commits=commits, holes=holes, next_offset=next_offset)
 
 
 def sealed_identity(path: Path) -> str:
@@ -89,10 +101,12 @@ def tail(log: LogFolder, from_offset: int = 0) -> Iterator[Commit]:
     """The commits from `from_offset` on that are still on this host, up to the synced end at this moment."""
     state = read_state_of(log.path)
     for file in segment_files(log.path):
-        data = file.path.read_bytes()
-        if file.state == "open":
-            if state is None or state.segment != file.segment:
-                return
+        if file.state == "open" and (state is None or state.segment != file.segment):
+            return
+        data = _bytes_of(file)
+        if data is None:
+            continue
+        if state is not None and state.segment == file.segment:
             data = data[: state.synced_end]
         _, found = _header_and_scan(file.path, log, data)
         for commit in found.commits:
@@ -100,11 +114,20 @@ def tail(log: LogFolder, from_offset: int = 0) -> Iterator[Commit]:
                 yield _commit(data, commit)
 
 
+def _bytes_of(file: SegmentFile) -> bytes | None:
+    """None where the segment was shipped and removed; it may have been sealed since its name was read."""
+    for path in (file.path, sealed_path(file.path.parent, file.segment)):
+        try:
+            return path.read_bytes()
+        except FileNotFoundError:
+            continue
+    return None
+
+
 def _header_and_scan(path: Path, log: LogFolder, data: bytes) -> tuple[SegmentHeader, Scan]:
     try:
         header, size = decode_segment_header(data, path.name)
-        if (header.stream, header.log) != (log.stream, log.log):
-            raise CorruptSegment(path.name, 0, f"belongs to {header.stream}/{header.log}")
+        refuse_foreign(header, log, path.name)
     except CorruptSegment as error:
         header, size = _header_from_neighbours(path, log, error), 0
     return header, scan(data, size, Expected(log_tag(log.log), header.first_offset, header.next_commit))
@@ -114,7 +137,7 @@ def _header_from_neighbours(path: Path, log: LogFolder, error: CorruptSegment) -
     """Where the header is damaged: the segment before says where this one begins."""
     number = int(path.name.split(".")[0])
     before = sealed_path(path.parent, number - 1)
-    if "version" in error.reason or (number > 0 and not before.exists()):
+    if isinstance(error, NewerVersion) or (number > 0 and not before.exists()):
         raise error
     if number == 0:
         return SegmentHeader(log.stream, log.log, 0, 0, 0)
@@ -122,10 +145,6 @@ def _header_from_neighbours(path: Path, log: LogFolder, error: CorruptSegment) -
     _, found = _header_and_scan(before, log, data)
     sha256 = hashlib.sha256(data).hexdigest()
     return SegmentHeader(log.stream, log.log, number, found.next_offset, found.next_commit, sha256)
-
-
-def _end_of_commits(found: Scan, header: SegmentHeader) -> int:
-    return found.commits[-1].next_offset if found.commits else header.first_offset
 
 
 def _commit(data: bytes, at: CommitAt) -> Commit:

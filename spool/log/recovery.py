@@ -22,14 +22,25 @@ from typing import NamedTuple
 from spool import failpoints
 from spool.alarm import AlarmSink
 from spool.errors import CorruptSegment
+from spool.log.batch import HEADER_BYTES
 from spool.log.disk import Disk, write_all, write_file
 from spool.log.folder import LogFolder, SegmentFile, open_path, sealed_path, segment_files
-from spool.log.scan import Expected, Hole, Scan, scan
-from spool.log.segment import SegmentHeader, decode_segment_header, encode_segment_header, log_tag
+from spool.log.scan import RECORD_BYTES_MIN, Expected, Hole, Scan, scan
+from spool.log.segment import (
+    NewerVersion,
+    SegmentHeader,
+    decode_segment_header,
+    encode_segment_header,
+    log_tag,
+    refuse_foreign,
+)
 
 LOGGER = logging.getLogger(__name__)
 
-failpoints.declare("log.recovery.cut", "log.recovery.renamed", "log.recovery.folder_synced", "log.open.written")
+failpoints.declare(
+    "log.recovery.cut", "log.recovery.renamed", "log.recovery.folder_synced", "log.recovery.rewritten",
+    "log.open.written", "log.open.synced",
+)  # fmt: skip
 
 
 class OpenSegment(NamedTuple):
@@ -63,10 +74,12 @@ def recover(
         return create_segment(log, disk, SegmentHeader(log.stream, log.log, 0, 0, 0, after=after))
     last = files[-1]
     if last.state == "sealed":
+        # Its rename may be the work of a process that died before this; the next segment must not be durable alone.
+        disk.sync_folder(log.path)
         return _create_next(log, disk, last.segment, _closed_state(log, last))
     closed = _close(log, disk, alarms, last, synced_end)
     if closed is None:
-        return _rewrite_empty(log, disk, files, after)
+        return _rewrite_empty(log, disk, alarms, files, after)
     return _create_next(log, disk, last.segment, closed)
 
 
@@ -84,6 +97,7 @@ def create_segment(log: LogFolder, disk: Disk, header: SegmentHeader) -> OpenSeg
         disk.sync_data(descriptor)
     finally:
         os.close(descriptor)
+    failpoints.reach("log.open.synced")
     disk.sync_folder(log.path)
     return OpenSegment(header.segment, len(frame), header.first_offset, header.next_commit)
 
@@ -91,8 +105,7 @@ def create_segment(log: LogFolder, disk: Disk, header: SegmentHeader) -> OpenSeg
 def scan_segment(path: Path, log: LogFolder, data: bytes) -> tuple[SegmentHeader, Scan]:
     """Header and commits of a whole segment file. CorruptSegment where its header is none of this log."""
     header, size = decode_segment_header(data, path.name)
-    if (header.stream, header.log) != (log.stream, log.log):
-        raise CorruptSegment(path.name, 0, f"belongs to {header.stream}/{header.log}")
+    refuse_foreign(header, log, path.name)
     return header, scan(data, size, Expected(log_tag(log.log), header.first_offset, header.next_commit))
 
 
@@ -107,20 +120,46 @@ def _closed_state(log: LogFolder, last: SegmentFile) -> _Closed:
     return _Closed(found.next_offset, found.next_commit, hashlib.sha256(data).hexdigest())
 
 
-def _rewrite_empty(log: LogFolder, disk: Disk, files: list[SegmentFile], after: tuple[str, int] | None) -> OpenSegment:
+def _rewrite_empty(
+    log: LogFolder, disk: Disk, alarms: AlarmSink, files: list[SegmentFile], after: tuple[str, int] | None
+) -> OpenSegment:
     """The open segment has no commit, and maybe no whole header: write it anew, beside and then in place."""
-    segment = files[-1].segment
-    if len(files) == 1 and segment == 0:
-        header = SegmentHeader(log.stream, log.log, 0, 0, 0, after=after)
-    elif len(files) == 1:
-        # Everything before was shipped and removed, so this header is the only one that knows the offset.
-        header, _ = decode_segment_header(files[-1].path.read_bytes(), files[-1].path.name)
-    else:
-        closed = _closed_state(log, files[-2])
-        header = SegmentHeader(log.stream, log.log, segment, closed.next_offset, closed.next_commit, closed.sha256)
+    last = files[-1]
+    data = last.path.read_bytes()
+    header = _header_anew(log, files, data, after)
     frame = encode_segment_header(header._replace(nonce=""))
-    write_file(disk, open_path(log.path, segment), frame)
-    return OpenSegment(segment, len(frame), header.first_offset, header.next_commit)
+    if len(data) >= len(frame) + HEADER_BYTES and not _is_whole_header(data, last.path.name):
+        # Commits that were acknowledged may have stood behind the damaged header: their offsets are not given again.
+        lost = Hole(
+            header.first_offset, header.first_offset + len(data) // RECORD_BYTES_MIN, "nothing passes its checks"
+        )
+        alarms.open("log_suspected_hole", f"{log.stream}/{log.log}", f"segment {last.segment}: {_ranges((lost,))}")
+        header = header._replace(first_offset=lost.next)
+        frame = encode_segment_header(header._replace(nonce=""))
+    if len(data) > len(frame):
+        _keep_beside(disk, last, data, 0)
+    write_file(disk, open_path(log.path, last.segment), frame)
+    failpoints.reach("log.recovery.rewritten")
+    return OpenSegment(last.segment, len(frame), header.first_offset, header.next_commit)
+
+
+def _header_anew(log: LogFolder, files: list[SegmentFile], data: bytes, after: tuple[str, int] | None) -> SegmentHeader:
+    segment = files[-1].segment
+    if len(files) > 1:
+        closed = _closed_state(log, files[-2])
+        return SegmentHeader(log.stream, log.log, segment, closed.next_offset, closed.next_commit, closed.sha256)
+    if segment == 0:
+        return SegmentHeader(log.stream, log.log, 0, 0, 0, after=after)
+    # Everything before was shipped and removed, so this header is the only one that knows the offset.
+    return decode_segment_header(data, files[-1].path.name)[0]
+
+
+def _is_whole_header(data: bytes, name: str) -> bool:
+    try:
+        decode_segment_header(data, name)
+    except CorruptSegment:
+        return False
+    return True
 
 
 def _close(log: LogFolder, disk: Disk, alarms: AlarmSink, last: SegmentFile, synced_end: int | None) -> _Closed | None:
@@ -131,9 +170,13 @@ def _close(log: LogFolder, disk: Disk, alarms: AlarmSink, last: SegmentFile, syn
     """
     data = last.path.read_bytes()
     try:
-        _, found = scan_segment(last.path, log, data[:synced_end])
+        header, size = decode_segment_header(data, last.path.name)
+    except NewerVersion:
+        raise
     except CorruptSegment:
         return _close_headless(log, disk, alarms, last, data)
+    refuse_foreign(header, log, last.path.name)
+    found = scan(data[:synced_end], size, Expected(log_tag(log.log), header.first_offset, header.next_commit))
     if not found.commits and found.tail != "suspected":
         return None
     keep = found.end if found.tail == "torn" or synced_end is not None else len(data)

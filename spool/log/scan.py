@@ -22,6 +22,8 @@ from spool.log.segment import COMMIT_NUMBERS
 # leader epoch -1 and magic 2, at bytes 12 to 16 of every frame: where a search may look closer.
 _MARK = b"\xff\xff\xff\xff\x02"
 _MARK_AT = 12
+# The smallest record: lengths, deltas and counts of one byte each. Bounds how many events damaged bytes can have held.
+RECORD_BYTES_MIN = 7
 
 
 class CommitAt(NamedTuple):
@@ -132,17 +134,25 @@ def _marks(data: bytes, start: int) -> Iterator[int]:
 
 def _with_tail(data: bytes, at: int, commits: list[CommitAt], holes: list[Hole], expected: Expected) -> Scan:
     header = batch.read_header(data, at)
-    if header is None:
-        # Too short for a frame, or its first fields are senseless: only a whole frame may have been acknowledged.
-        whole = len(data) - at >= batch.HEADER_BYTES and not _is_cut(data, at)
-        count = COMMIT_EVENTS_MAX
-    else:
-        whole = True
-        count = min(header.record_count, COMMIT_EVENTS_MAX)
-    if not whole:
+    # Too short for a frame, or longer than the file by its own words: only a whole frame may have been acknowledged.
+    if header is None and (len(data) - at < batch.HEADER_BYTES or _is_cut(data, at)):
         return Scan(tuple(commits), tuple(holes), at, expected.offset, expected.number, "torn")
+    count = _events_at_most(header, expected, len(data) - at)
     hole = Hole(expected.offset, expected.offset + count, f"damaged frame of {len(data) - at} bytes at byte {at}")
     return Scan(tuple(commits), (*holes, hole), at, hole.next, expected.number + 1, "suspected")
+
+
+def _events_at_most(header: BatchHeader | None, expected: Expected, size_bytes: int) -> int:
+    """The frame's own count where all else in it is as expected and nothing follows it; else what fits."""
+    if (
+        header is not None
+        and _is_commit(header, expected.tag)
+        and (header.base_offset, header.base_sequence) == (expected.offset, expected.number % COMMIT_NUMBERS)
+        and header.size_bytes == size_bytes
+        and header.record_count <= COMMIT_EVENTS_MAX
+    ):
+        return header.record_count
+    return size_bytes // RECORD_BYTES_MIN + 1
 
 
 def _is_cut(data: bytes, at: int) -> bool:

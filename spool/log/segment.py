@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 from spool.errors import CorruptSegment
 from spool.log import batch
+from spool.log.folder import LogFolder
 
 VERSION = 1
 CONTROL_TYPE = 21328
@@ -27,6 +28,14 @@ COMMIT_NUMBERS = 2**31
 _KEY = struct.pack(">hh", 0, CONTROL_TYPE)
 # A header is a few hundred bytes; the bound keeps a reader from loading a segment to see it.
 HEADER_BYTES_MAX = 4096
+
+
+class NewerVersion(CorruptSegment):
+    """A program newer than this one wrote the segment; it is left as it is."""
+
+    def __init__(self, segment: str, version: object) -> None:
+        super().__init__(segment, 0, f"format version {version}, this program reads {VERSION}")
+        self.hint = "a newer version wrote it: upgrade this program, nothing is wrong with the file"
 
 
 class SegmentHeader(NamedTuple):
@@ -82,14 +91,18 @@ def decode_segment_header(data: bytes, name: str) -> tuple[SegmentHeader, int]:
     return header, fields.size_bytes
 
 
+def refuse_foreign(header: SegmentHeader, log: LogFolder, name: str) -> None:
+    """CorruptSegment where a whole segment of another log lies in this one's folder."""
+    if (header.stream, header.log) != (log.stream, log.log):
+        raise CorruptSegment(name, 0, f"belongs to {header.stream}/{header.log}")
+
+
 def _from_json(value: bytes, name: str) -> SegmentHeader:
     try:
         document = json.loads(value)
         version = document.pop("version")
         if version != VERSION:
-            error = CorruptSegment(name, 0, f"format version {version}, this program reads {VERSION}")
-            error.hint = "a newer version wrote it: upgrade this program, nothing is wrong with the file"
-            raise error
+            raise NewerVersion(name, version)
         after = document.pop("after")
         return SegmentHeader(**document, after=(str(after[0]), int(after[1])) if after else None)
     except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:

@@ -8,9 +8,9 @@ forgets what its parent had queued, because an idle child would otherwise keep a
 from __future__ import annotations
 
 import os
+import threading
 import weakref
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 from spool.alarm import AlarmSink
@@ -18,12 +18,12 @@ from spool.errors import AppendUnknown, FolderRefused
 from spool.event import Event, OffsetRange
 from spool.log.commit_queue import Commit, CommitQueue, Part
 from spool.log.deadline import Deadline
-from spool.log.disk import Disk
+from spool.log.disk import Disk, make_folders
 from spool.log.encode import encode
 from spool.log.file_system import refuse_network
 from spool.log.folder import LogFolder, log_folders, segment_files
 from spool.log.identity import Identity, create_log, is_ours, read_identity, write_successor
-from spool.log.lock_file import LockState, locked
+from spool.log.lock_file import LockState, locked_file
 from spool.log.reserve import Reserve
 from spool.log.writer import LogRetired, LogWriter
 from spool.settings import StreamSettings
@@ -41,7 +41,9 @@ class StreamLog:
         self._disk = disk
         self._queue = CommitQueue(self._write)
         self._writer = self._current_writer(Deadline.after(OPEN_TIMEOUT_S))
-        _open_logs.add(self)
+        self._held: LogWriter | None = None
+        with _registering:
+            _open_logs.add(self)
 
     @classmethod
     def open(cls, folder: Path, stream: StreamSettings, *, alarms: AlarmSink, disk: Disk | None = None) -> StreamLog:
@@ -68,8 +70,8 @@ class StreamLog:
         """
         The log's id and the events' offsets, in their order; all durable on disk.
 
-        EventRefused, LockTimeout, SpoolFull: nothing was written. AppendUnknown: a failed fsync, or a call that was
-        split over commits of which some failed. A group is one range.
+        EventRefused, LockTimeout, SpoolFull, FolderRefused: nothing was written. AppendUnknown: a failed fsync, a call
+        that was split over commits of which some failed, or no answer by the deadline. A group is one range.
         """
         parts = self._queue.append(encode(events, self._stream.event_bytes_max), group=group, deadline=deadline)
         if len({part.commit.log for part in parts}) > 1:
@@ -93,7 +95,7 @@ class StreamLog:
 
     def close(self) -> None:
         """Release the descriptors; the log opens them again when it is used again."""
-        self._writer.forget()
+        self._writer.close()
 
     def _write(self, commit: Commit, deadline: Deadline) -> None:
         while True:
@@ -101,26 +103,23 @@ class StreamLog:
             try:
                 commit.first_offset = writer.append(commit.builder, commit.event_count, deadline)
             except LogRetired:
-                writer.forget()
                 self._writer = self._current_writer(deadline)
+                writer.close()
             else:
                 commit.log = writer.log.log
                 return
 
     def _current_writer(self, deadline: Deadline) -> LogWriter:
         stream_path = self._stream_folder()
-        with _stream_locked(stream_path, self._disk, deadline, self._alarms):
+        with locked_file(stream_path / "stream.lock", self._disk, deadline, self._alarms):
             current, identity = self._current_log(stream_path, deadline)
         return LogWriter(current, self._stream, after=identity.after, disk=self._disk, alarms=self._alarms)
 
     def _stream_folder(self) -> Path:
         stream_path = self._folder / self._stream.name
         try:
-            if not stream_path.is_dir():
-                self._folder.mkdir(parents=True, exist_ok=True)
-                refuse_network(self._folder)
-                self._disk.make_folder(stream_path)
-                self._disk.sync_folder(self._folder)
+            refuse_network(self._folder)
+            make_folders(self._disk, stream_path)
             Reserve(self._folder, self._disk).take()
         except OSError as error:
             raise FolderRefused(
@@ -151,7 +150,7 @@ class StreamLog:
         try:
             writer.retire(deadline)
         finally:
-            writer.forget()
+            writer.close()
         sealed = [file.segment for file in segment_files(log.path) if file.state == "sealed"]
         self._alarms.open(
             "log_cloned", f"{log.stream}/{log.log}", "the folder was copied or moved here; a new log is begun"
@@ -160,16 +159,24 @@ class StreamLog:
 
     def hold_for_fork(self) -> None:
         """Wait until no commit is being written, and let none begin."""
-        self._writer.busy.acquire()
+        while self._held is not self._writer:
+            # Another thread may put a successor's writer in the place of the one waited for.
+            if self._held is not None:
+                self._held.busy.release()
+            self._held = self._writer
+            self._held.busy.acquire()
         self._queue.hold()
 
     def release_in_parent(self) -> None:
         self._queue.release()
-        self._writer.busy.release()
+        if self._held is not None:
+            self._held.busy.release()
+        self._held = None
 
     def forget_in_child(self) -> None:
         self._queue.reset()
         self._writer.forget()
+        self._held = None
 
 
 def _merged(parts: list[Part]) -> tuple[OffsetRange, ...]:
@@ -183,22 +190,13 @@ def _merged(parts: list[Part]) -> tuple[OffsetRange, ...]:
     return tuple(ranges)
 
 
-@contextmanager
-def _stream_locked(stream_path: Path, disk: Disk, deadline: Deadline, alarms: AlarmSink) -> Iterator[None]:
-    """Held while a log is chosen or created, so that two processes begin one log, not two."""
-    descriptor = disk.open(stream_path / "stream.lock", os.O_CREAT | os.O_RDWR)
-    try:
-        with locked(descriptor, stream_path.name, deadline, alarms):
-            yield
-    finally:
-        os.close(descriptor)
-
-
+_registering = threading.Lock()
 _open_logs: weakref.WeakSet[StreamLog] = weakref.WeakSet()
 _held: list[StreamLog] = []
 
 
 def _before_fork() -> None:
+    _registering.acquire()
     # One order for all threads that fork, or two of them could wait for each other.
     logs = sorted(_open_logs, key=id)
     for log in logs:
@@ -209,11 +207,13 @@ def _before_fork() -> None:
 def _after_fork_in_parent() -> None:
     while _held:
         _held.pop().release_in_parent()
+    _registering.release()
 
 
 def _after_fork_in_child() -> None:
     while _held:
         _held.pop().forget_in_child()
+    _registering.release()
 
 
 os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)

@@ -16,11 +16,11 @@ Sealing segment N:
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Protocol
 
 from spool import failpoints
@@ -30,9 +30,11 @@ from spool.log import batch
 from spool.log.deadline import Deadline, boottime_ns
 from spool.log.disk import Disk, write_all
 from spool.log.folder import LogFolder, open_path, sealed_path, segment_files
-from spool.log.lock_file import FAILED, RETIRED, LockState, boot_id, locked, read_state, write_state
+from spool.log.identity import read_identity
+from spool.log.lock_file import FAILED, RETIRED, LockState, boot_id, locked, read_state, read_state_of, write_state
 from spool.log.recovery import create_segment, recover
 from spool.log.reserve import Reserve
+from spool.log.running_hash import RunningHash
 from spool.log.scan import Expected, scan
 from spool.log.segment import COMMIT_NUMBERS, SegmentHeader, log_tag
 from spool.log.shipped import read_shipped
@@ -73,23 +75,27 @@ class LogWriter:
         self._name = f"{log.stream}/{log.log}"
         self._lock_descriptor = -1
         self._descriptor = -1
-        self.forget()
+        self._segment = -1
+        self._hash = RunningHash()
+        self.busy = threading.Lock()
+
+    def close(self) -> None:
+        """Close all descriptors, when no thread writes; the next use opens them again."""
+        with self.busy:
+            self._close_lock()
+            self._close_segment()
 
     def forget(self) -> None:
-        """Close all descriptors; also for a child after fork, where an inherited one would keep its parent's lock."""
-        for descriptor in (self._lock_descriptor, self._descriptor):
-            if descriptor >= 0:
-                os.close(descriptor)
-        self._lock_descriptor = self._descriptor = -1
-        self._segment = -1
-        self._hashed: tuple[int, int, hashlib._Hash] | None = None
+        """For a child after fork: an inherited descriptor would keep its parent's lock."""
         self.busy = threading.Lock()
+        self.close()
 
     def append(self, builder: Buildable, event_count: int, deadline: Deadline) -> int:
         """
         Write one commit and return its first offset; durable on disk.
 
-        LockTimeout, SpoolFull: nothing was written, or it was cut again. AppendUnknown: fsync failed. LogRetired.
+        LockTimeout, SpoolFull, FolderRefused, CorruptSegment: nothing was written, or it was cut again.
+        AppendUnknown: written, but not known to be durable. LogRetired.
         """
         with self._exclusive(deadline) as state:
             failpoints.reach("log.append.locked")
@@ -102,16 +108,8 @@ class LogWriter:
             batch.set_fields(frame, base_offset=state.next_offset)
             self._write(state, frame)
             self._sync(state)
-            self._hash_written(state, frame)
-            self._note(
-                state._replace(
-                    synced_end=state.synced_end + len(frame),
-                    next_offset=state.next_offset + event_count,
-                    next_commit=state.next_commit + 1,
-                    first_commit_ns=state.first_commit_ns or boottime_ns(),
-                )
-            )
-            failpoints.reach("log.append.noted")
+            self._hash.follow(state.segment, self._descriptor, state.synced_end, frame)
+            self._note_commit(state, len(frame), event_count)
             return state.next_offset
 
     def seal(self, deadline: Deadline) -> bool:
@@ -142,8 +140,7 @@ class LogWriter:
 
     def peek(self) -> LockState | None:
         """What the lock file says now, without waiting for it; None where it is of another boot or damaged."""
-        state = read_state(self._lock())
-        return state if state is not None and state.boot_id == boot_id() else None
+        return read_state_of(self.log.path)
 
     def recovered(self, deadline: Deadline) -> LockState:
         """The state after whatever recovery is needed."""
@@ -155,10 +152,28 @@ class LogWriter:
         if not self.busy.acquire(timeout=deadline.remaining_s):
             raise LockTimeout(f"{self._name}: another thread of this process is writing", hint="the disk is very slow")
         try:
-            with locked(self._lock(), self._name, deadline, self._alarms):
+            with _errors_refuse(self._name), self._locked(deadline):
                 yield self._usable_state()
         finally:
             self.busy.release()
+
+    @contextmanager
+    def _locked(self, deadline: Deadline) -> Iterator[None]:
+        while True:
+            with locked(self._lock(), self._name, deadline, self._alarms):
+                if self._lock_is_named():
+                    yield
+                    return
+            # Somebody removed the file or put another in its place: two holders would not see each other.
+            self._close_lock()
+
+    def _lock_is_named(self) -> bool:
+        return _is_same_file(self._lock_descriptor, self.log.path / "lock")
+
+    def _close_lock(self) -> None:
+        if self._lock_descriptor >= 0:
+            os.close(self._lock_descriptor)
+        self._lock_descriptor = -1
 
     def _lock(self) -> int:
         if self._lock_descriptor < 0:
@@ -181,16 +196,13 @@ class LogWriter:
     def _opened(self, segment: int) -> bool:
         """Whether our descriptor is the file that the name now means; opens it where needed."""
         path = open_path(self.log.path, segment)
+        if self._segment == segment and _is_same_file(self._descriptor, path):
+            return True
+        self._close_segment()
         try:
-            named = path.stat()
+            self._descriptor = self._disk.open(path, os.O_RDWR)
         except FileNotFoundError:
             return False
-        if self._descriptor >= 0 and self._segment == segment:
-            ours = os.fstat(self._descriptor)
-            if (ours.st_dev, ours.st_ino) == (named.st_dev, named.st_ino):
-                return True
-        self._close_segment()
-        self._descriptor = self._disk.open(path, os.O_RDWR)
         self._segment = segment
         return True
 
@@ -198,15 +210,19 @@ class LogWriter:
         if self._descriptor >= 0:
             os.close(self._descriptor)
         self._descriptor = self._segment = -1
+        self._hash = RunningHash()
 
     def _recovered(self, failed: LockState | None) -> LockState:
-        synced_end = failed.synced_end if failed else None
+        # After a crash in the middle of this, the failed segment may be sealed and its number no longer the open one.
+        is_open = failed is not None and open_path(self.log.path, failed.segment).exists()
+        synced_end = failed.synced_end if failed is not None and is_open else None
         opened = self._reserve.spend_if_full(
             lambda: recover(self.log, self._disk, self._alarms, after=self._after, synced_end=synced_end)
         )
         state = LockState(
-            boot_id(), os.getpid(), 0, opened.segment, opened.synced_end, opened.next_offset, opened.next_commit, 0, 0
-        )
+            boot_id(), os.getpid(), RETIRED if read_identity(self.log.path).successor else 0,
+            opened.segment, opened.synced_end, opened.next_offset, opened.next_commit, 0, 0,
+        )  # fmt: skip
         self._note(state)
         self._opened(opened.segment)
         return state
@@ -222,8 +238,7 @@ class LogWriter:
         try:
             self._disk.sync_data(self._descriptor)
         except OSError:
-            self._note(state._replace(flags=state.flags | FAILED))
-            return self._recovered(state)
+            return self._failed(state)
         first_commit_ns = state.first_commit_ns or (boottime_ns() if found.commits else 0)
         state = state._replace(
             synced_end=state.synced_end + found.end, next_offset=found.next_offset, next_commit=found.next_commit,
@@ -235,21 +250,18 @@ class LogWriter:
     def _write(self, state: LockState, frame: bytearray) -> None:
         try:
             write_all(self._disk, self._descriptor, frame, state.synced_end)
-        except OSError as error:
+            failpoints.reach("log.append.written")
+        except OSError:
             try:
                 self._disk.truncate(self._descriptor, state.synced_end)
             except OSError:
                 self._note(state._replace(flags=state.flags | FAILED))
-            if error.errno in _FULL:
-                raise SpoolFull(
-                    f"{self._name}: {os.strerror(error.errno)}", hint="make space; what was accepted is safe"
-                ) from error
-            raise FolderRefused(f"{self._name}: {error}", hint="look at the disk (dmesg, smartctl)") from error
-        failpoints.reach("log.append.written")
+            raise
 
     def _sync(self, state: LockState) -> None:
         try:
             self._disk.sync_data(self._descriptor)
+            failpoints.reach("log.append.synced")
         except OSError as error:
             # Never again to this file: the kernel may have dropped the pages and call them clean (rule 7).
             self._note(state._replace(flags=state.flags | FAILED))
@@ -257,7 +269,29 @@ class LogWriter:
                 f"{self._name}: fsync of segment {state.segment} failed: {error}",
                 hint="look at the disk (dmesg, smartctl); the log goes on in a new segment",
             ) from error
-        failpoints.reach("log.append.synced")
+
+    def _note_commit(self, state: LockState, size_bytes: int, event_count: int) -> None:
+        try:
+            self._note(
+                state._replace(
+                    synced_end=state.synced_end + size_bytes,
+                    next_offset=state.next_offset + event_count,
+                    next_commit=state.next_commit + 1,
+                    first_commit_ns=state.first_commit_ns or boottime_ns(),
+                )
+            )
+            failpoints.reach("log.append.noted")
+        except OSError as error:
+            raise AppendUnknown(
+                f"{self._name}: the events are on disk, but its lock file cannot be written: {error}",
+                hint="the next append finds them; make space",
+            ) from error
+
+    def _failed(self, state: LockState) -> LockState:
+        """An fsync failed while nobody waited for new events: close the segment where it was synced, and go on."""
+        state = state._replace(flags=state.flags | FAILED)
+        self._note(state)
+        return self._recovered(state)
 
     def _note(self, state: LockState) -> None:
         write_state(self._lock(), state._replace(pid=os.getpid()))
@@ -278,9 +312,13 @@ class LogWriter:
         return any(file.state == "sealed" and file.segment > shipped for file in segment_files(self.log.path))
 
     def _seal(self, state: LockState) -> LockState:
-        self._sync(state)
+        # All below the synced end is durable; this makes the size so, where a write was cut again.
+        try:
+            self._disk.sync_data(self._descriptor)
+        except OSError:
+            return self._failed(state)
         failpoints.reach("log.seal.synced")
-        sha256 = self._sha256(state)
+        sha256 = self._hash.digest(state.segment, self._descriptor, state.synced_end)
         self._disk.rename(open_path(self.log.path, state.segment), sealed_path(self.log.path, state.segment))
         failpoints.reach("log.seal.renamed")
         self._disk.sync_folder(self.log.path)
@@ -296,24 +334,27 @@ class LogWriter:
         )  # fmt: skip
         self._note(sealed)
         self._opened(opened.segment)
+        self._reserve.take()
         failpoints.reach("log.seal.noted")
         return sealed
 
-    def _sha256(self, state: LockState) -> str:
-        """Of the open segment; what this process wrote itself is hashed as it goes, so that a seal need not read it."""
-        segment, hashed_end, running = self._hashed or (-1, 0, hashlib.sha256())
-        if segment != state.segment:
-            hashed_end, running = 0, hashlib.sha256()
-        running.update(os.pread(self._descriptor, state.synced_end - hashed_end, hashed_end))
-        return running.hexdigest()
 
-    def _hash_written(self, state: LockState, frame: bytearray) -> None:
-        """Go on hashing where this process wrote all of the segment; another writer's bytes are read at the seal."""
-        if self._hashed is not None and self._hashed[:2] == (state.segment, state.synced_end):
-            running = self._hashed[2]
-        elif state.first_commit_ns == 0:
-            running = hashlib.sha256(os.pread(self._descriptor, state.synced_end, 0))
-        else:
-            return
-        running.update(frame)
-        self._hashed = (state.segment, state.synced_end + len(frame), running)
+def _is_same_file(descriptor: int, path: Path) -> bool:
+    """Whether the name still means the file that is open."""
+    try:
+        named = path.stat()
+    except FileNotFoundError:
+        return False
+    ours = os.fstat(descriptor)
+    return (ours.st_dev, ours.st_ino) == (named.st_dev, named.st_ino)
+
+
+@contextmanager
+def _errors_refuse(name: str) -> Iterator[None]:
+    """What the disk refuses before an event is written, or after it was cut again, is a refusal to the caller."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise SpoolFull(f"{name}: {error}", hint="make space; what was accepted is safe") from error
+        raise FolderRefused(f"{name}: {error}", hint="look at the disk (dmesg, smartctl)") from error
