@@ -109,7 +109,12 @@ class LogShipper:
             return self._forked(file, None)
         if source.damage:
             self._alarms.open("segment_damaged", self._subject, f"segment {file.segment}: {source.damage}")
-        body = encode_object(self._archived(source))
+        events = sum(commit.event_count for commit in source.contents.commits)
+        archived = self._archived(source)
+        # Their bytes are laid out now: letting go of them keeps memory flat.
+        source.contents.commits.clear()
+        body = encode_object(archived)
+        del archived
         failpoints.reach("archive.ship.encoded")
         placed = place_segment(self._store, self._root, key, body, source.identity)
         if placed.below_floor:
@@ -118,7 +123,6 @@ class LogShipper:
             return self._forked(file, source)
         record_shipped(self._log.path, ShippedState(file.segment, source.contents.next_offset), self._disk)
         self._alarms.close("log_gap", self._subject)
-        events = sum(commit.event_count for commit in source.contents.commits)
         LOGGER.info("shipped %s segment=%s events=%s bytes=%s", self._subject, file.segment, events, len(body))
         return Shipped(1, events, len(body))
 

@@ -38,12 +38,13 @@ class Call(NamedTuple):
 
 @dataclass(eq=False)
 class MemoryStore:
-    """`calls` is what was asked, in order. `honours_conditions=False` makes it a store that ignores If-None-Match."""
+    """`calls` is what was asked, in order. The flags make it a store that ignores If-None-Match or If-Match."""
 
     objects: dict[str, StoredObject] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
-    honours_conditions: bool = True
+    honours_if_none_match: bool = True
+    honours_if_match: bool = True
     expiring: tuple[str, ...] = ()
     before_call: Callable[[str, str], None] | None = None
 
@@ -54,7 +55,7 @@ class MemoryStore:
 
     def put_if_absent(self, key: str, body: bytes, metadata: Mapping[str, str]) -> str:
         def put() -> str:
-            if key in self.objects and self.honours_conditions:
+            if key in self.objects and self.honours_if_none_match:
                 raise ObjectExists(key)
             return self._write(key, body, metadata)
 
@@ -63,7 +64,7 @@ class MemoryStore:
     def put_if_match(self, key: str, body: bytes, etag: str | None) -> str:
         def put() -> str:
             found = self.objects.get(key)
-            if self.honours_conditions and (found.etag if found else None) != etag:
+            if self.honours_if_match and (found.etag if found else None) != etag:
                 raise PreconditionFailed(key)
             return self._write(key, body, {})
 

@@ -11,6 +11,7 @@ from spool.archive import shipper as shipper_module
 from spool.archive.archive_reader import read_index, segments
 from spool.archive.floors import raise_floor
 from spool.archive.keys import segment_key
+from spool.archive.log_shipper import LogShipper
 from spool.archive.sealed_source import read_source
 from spool.archive.segment_put import SOURCE_SHA256
 from spool.archive.ship_lock import ShipLock, beat
@@ -23,7 +24,7 @@ from spool.errors import (
     StoreUnavailable,
 )
 from spool.log.folder import segment_files
-from spool.log.shipped import NOTHING, read_shipped
+from spool.log.shipped import NOTHING, ShippedState, read_shipped, write_shipped
 from tests.fakes.memory_store import Fault, MemoryStore
 from tests.fakes.spool_host import ROOT, SpoolHost, archived, numbered, settings, values
 
@@ -378,15 +379,28 @@ def test_the_resident_shipper_waits_while_another_one_holds_the_folder(host: Spo
     assert not thread.is_alive()
 
 
-def test_a_store_that_ignores_conditions_is_refused_before_anything_is_put(host: SpoolHost, store: MemoryStore) -> None:
+@pytest.mark.parametrize("condition", ["If-None-Match", "If-Match"])
+def test_a_store_that_ignores_a_condition_is_refused_before_anything_is_put(
+    host: SpoolHost, store: MemoryStore, condition: str
+) -> None:
     host.append_segments("a", 1)
-    store.honours_conditions = False
-    with pytest.raises(StoreRefused, match="If-None-Match") as caught:
+    store.honours_if_none_match = condition != "If-None-Match"
+    store.honours_if_match = condition != "If-Match"
+    with pytest.raises(StoreRefused, match=condition) as caught:
         host.ship()
     assert "use a store with If-None-Match" in caught.value.hint
     assert puts(store) == []
     with pytest.raises(StoreRefused):
         host.shipper().run(threading.Event())
+
+
+def test_the_highest_file_of_a_log_is_never_removed(host: SpoolHost, store: MemoryStore) -> None:
+    host.append_segments("a", 2)
+    (host.log.path / "000000000002.open").unlink()
+    write_shipped(host.log.path, ShippedState(1, 10))
+    shipper = LogShipper(host.log_folder, host.settings.stream("events"), store, ROOT, host.alarms)
+    assert shipper.ship_next() is None
+    assert host.files() == ["000000000001.sealed"]
 
 
 @pytest.mark.parametrize("prefix", ["", "r", "r/", "r/events/"])

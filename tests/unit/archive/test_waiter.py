@@ -103,7 +103,7 @@ def test_a_store_that_comes_back_in_time_is_waited_for(host: SpoolHost, store: M
 
 def test_a_store_that_cannot_hold_an_archive_is_said_at_once(host: SpoolHost, store: MemoryStore) -> None:
     log_id, ranges = host.append("a")
-    store.honours_conditions = False
+    store.honours_if_none_match = False
     with pytest.raises(StoreRefused):
         wait(host, log_id, ranges[-1].next)
 
