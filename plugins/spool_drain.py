@@ -39,6 +39,8 @@ def drain_side_by_side(
 
     Bounded by `seconds` and the deadlines inside the replayer; `max_events` or a dry run end it earlier.
     """
+    # While a broker is away its client writes several lines a second; the replayer says the same once a try.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     follow = max_events is None and not dry_run
     stop = threading.Event()
     with ThreadPoolExecutor(max_workers=len(replayers), thread_name_prefix="drain") as pool:
