@@ -119,4 +119,3 @@ def fetch(tools: Path) -> None:
             "Maven Central, or a mirror in ~/.m2/settings.xml, must be reachable once",
         )
     mark.write_bytes(wanted)
-

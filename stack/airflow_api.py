@@ -1,0 +1,73 @@
+"""Airflow's REST API, as far as the demo needs it."""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.error
+import urllib.request
+from typing import Any, cast
+
+from stack.credentials import credentials
+from stack.place import HOST, Place, StackProblem
+
+
+class AirflowApi:
+    """Logged in as the user `admin` of the local stack."""
+
+    def __init__(self, place: Place) -> None:
+        self._base = f"http://{HOST}:{place.port('airflow')}"
+        login = {"username": "admin", "password": credentials(place)["airflow_user_admin"]}
+        self._token = ""
+        self._token = self._call("POST", "/auth/token", login)["access_token"]
+
+    def wait_for_dags(self, names: set[str], timeout_s: float = 120) -> None:
+        """Until the DAG processor has read them; StackProblem with Airflow's import errors otherwise."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            known = {dag["dag_id"] for dag in self._call("GET", "/api/v2/dags?limit=200")["dags"]}
+            if names <= known:
+                return
+            if time.monotonic() > deadline:
+                errors = self._call("GET", "/api/v2/importErrors")["import_errors"]
+                raise StackProblem(f"DAGs {sorted(names - known)} do not appear: {errors}")
+            time.sleep(1)
+
+    def trigger(self, dag: str, conf: dict[str, Any]) -> str:
+        """Start a run with a conf payload; its run id."""
+        return cast(
+            str, self._call("POST", f"/api/v2/dags/{dag}/dagRuns", {"logical_date": None, "conf": conf})["dag_run_id"]
+        )
+
+    def state(self, dag: str, run: str) -> str:
+        return cast(str, self._call("GET", f"/api/v2/dags/{dag}/dagRuns/{run}")["state"])
+
+    def wait(self, dag: str, run: str, timeout_s: float = 300) -> str:
+        """The state in which the run ended: success or failed."""
+        deadline = time.monotonic() + timeout_s
+        while (state := self.state(dag, run)) not in ("success", "failed"):
+            if time.monotonic() > deadline:
+                raise StackProblem(f"{dag} {run} is still {state}", "look at it in the Airflow UI")
+            time.sleep(0.5)
+        return state
+
+    def answer(self, dag: str, run: str, task: str) -> Any:
+        """What the task returned."""
+        path = f"/api/v2/dags/{dag}/dagRuns/{run}/taskInstances/{task}/xcomEntries/return_value?deserialize=true"
+        return self._call("GET", path)["value"]
+
+    def _call(self, method: str, path: str, body: object = None) -> Any:
+        headers = {"Content-Type": "application/json"}
+        if self._token:
+            headers["Authorization"] = f"Bearer {self._token}"
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(
+            self._base + path.replace("+", "%2B"), data=data, method=method, headers=headers
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return json.load(answer)
+        except urllib.error.HTTPError as error:
+            raise StackProblem(
+                f"Airflow answered {error.code} to {method} {path}: {error.read().decode()[:500]}"
+            ) from None
