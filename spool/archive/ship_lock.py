@@ -33,6 +33,17 @@ class ShipLock:
     def held(self) -> bool:
         return self._descriptor >= 0
 
+    def beat(self) -> None:
+        """
+        Say that shipping goes on. Only a holder says so: who works beside one that stopped must not make it look alive.
+
+        Not fsynced: it is about this boot only.
+        """
+        if self.held:
+            temporary = self._folder / f".{HEARTBEAT}.{os.getpid()}.{threading.get_ident()}"
+            temporary.write_text(f"{_boot_id()} {boottime_ns()}", encoding="ascii")
+            temporary.replace(self._folder / HEARTBEAT)
+
     def __enter__(self) -> ShipLock:
         descriptor = os.open(self._folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
@@ -41,7 +52,7 @@ class ShipLock:
             os.close(descriptor)
             return self
         self._descriptor = descriptor
-        beat(self._folder)
+        self.beat()
         return self
 
     def __exit__(
@@ -50,13 +61,6 @@ class ShipLock:
         if self.held:
             os.close(self._descriptor)
             self._descriptor = -1
-
-
-def beat(folder: Path) -> None:
-    """Say that shipping goes on. Not fsynced: it is about this boot only."""
-    temporary = folder / f".{HEARTBEAT}.{os.getpid()}.{threading.get_ident()}"
-    temporary.write_text(f"{_boot_id()} {boottime_ns()}", encoding="ascii")
-    temporary.replace(folder / HEARTBEAT)
 
 
 def somebody_ships(folder: Path) -> bool:

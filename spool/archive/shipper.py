@@ -21,7 +21,7 @@ from typing import NamedTuple
 from spool.alarm import AlarmSink
 from spool.archive.log_shipper import LogShipper, Shipped
 from spool.archive.probe import probe_store
-from spool.archive.ship_lock import ShipLock, beat
+from spool.archive.ship_lock import ShipLock
 from spool.archive.store import ObjectStore
 from spool.errors import FolderRefused, SpoolError, SpoolFull, StoreUnavailable, TerminalError
 from spool.log.deadline import Deadline
@@ -77,19 +77,26 @@ class Shipper:
         Raises the first error after all logs had their turn: StoreUnavailable, StoreRefused, or what a single log
         needs a person for. What was shipped before stays shipped.
         """
-        total = Shipped()
-        while True:
-            turn = self.ship_round(seal_all=seal_all)
-            for error in turn.errors.values():
-                raise error
-            total = total.plus(turn.shipped)
-            if not turn.waiting or (deadline is not None and deadline.expired):
-                return ShipSummary(*total, turn.waiting)
-
-    def ship_round(self, *, seal_all: bool = False) -> Round:
-        """One turn for each log; its errors are returned. StoreRefused where the store fails its probe."""
+        total, waiting = Shipped(), -1
         if not self._folder.is_dir():
-            return Round(Shipped(), 0, {})
+            return ShipSummary(*total, 0)
+        with ShipLock(self._folder) as lock:
+            while True:
+                turn = self.ship_round(lock, seal_all=seal_all)
+                for error in turn.errors.values():
+                    raise error
+                total = total.plus(turn.shipped)
+                stuck = turn.waiting == waiting and not turn.shipped.objects
+                if not turn.waiting or stuck or (deadline is not None and deadline.expired):
+                    return ShipSummary(*total, turn.waiting)
+                waiting = turn.waiting
+
+    def ship_round(self, lock: ShipLock, *, seal_all: bool = False) -> Round:
+        """
+        One turn for each log; its errors are returned. StoreRefused where the store fails its probe.
+
+        lock: of this folder, held or not; with it the heartbeat goes on.
+        """
         probe_store(self._store, self._settings.root)
         done, waiting = Shipped(), 0
         errors = self._seal(seal_all=seal_all)
@@ -97,17 +104,17 @@ class Shipper:
             name = f"{log.stream}/{log.log}"
             try:
                 shipper = self._log_shipper(log)
-                done = done.plus(self._ship(shipper))
+                done = done.plus(self._ship(shipper, lock))
                 waiting += shipper.waiting()
             except (SpoolError, OSError) as error:
                 errors[name] = _as_spool_error(error, name)
             self._show(name, errors.get(name))
         return Round(done, waiting, errors)
 
-    def ship_log(self, log: LogFolder) -> None:
-        """Only what one log has sealed. Errors as in `ship_once`."""
+    def ship_log(self, log: LogFolder, lock: ShipLock) -> None:
+        """A turn of one log. Errors as in `ship_once`."""
         probe_store(self._store, self._settings.root)
-        self._ship(self._log_shipper(log))
+        self._ship(self._log_shipper(log), lock)
 
     def run(self, stop: threading.Event) -> None:
         """
@@ -120,31 +127,31 @@ class Shipper:
         while not stop.is_set():
             with ShipLock(self._folder) as lock:
                 if lock.held:
-                    self._ship_until(stop)
+                    self._ship_until(stop, lock)
                     return
             LOGGER.info("another shipper holds %s", self._folder)
             stop.wait(1.0)
 
-    def _ship_until(self, stop: threading.Event) -> None:
+    def _ship_until(self, stop: threading.Event, lock: ShipLock) -> None:
         idle_rounds, backoff_s = 0, BACKOFF_FIRST_S
         while not stop.is_set():
-            beat(self._folder)
-            turn = self._resident_round()
+            lock.beat()
+            turn = self._resident_round(lock)
             if turn.errors:
                 # Jitter: several hosts that lost one store do not come back at one moment.
                 pause_s = random.uniform(backoff_s / 2, backoff_s)
                 LOGGER.warning("shipping again in %.1f s: %s", pause_s, "; ".join(map(str, turn.errors.values())))
-                self._breathe(stop, pause_s)
+                self._breathe(stop, lock, pause_s)
                 backoff_s = min(2 * backoff_s, BACKOFF_MAX_S)
                 continue
             backoff_s = BACKOFF_FIRST_S
             idle_rounds = 0 if turn.shipped.objects else idle_rounds + 1
-            if not turn.waiting:
+            if not (turn.waiting and turn.shipped.objects):
                 stop.wait(BUSY_S if idle_rounds < IDLE_AFTER_ROUNDS else IDLE_S)
 
-    def _resident_round(self) -> Round:
+    def _resident_round(self, lock: ShipLock) -> Round:
         try:
-            turn = self.ship_round()
+            turn = self.ship_round(lock)
         except StoreUnavailable as error:
             turn = Round(Shipped(), 0, {"store": error})
         away = [error for error in turn.errors.values() if isinstance(error, StoreUnavailable)]
@@ -154,9 +161,9 @@ class Shipper:
             self._alarms.close("store_unavailable", self._folder.name)
         return turn
 
-    def _breathe(self, stop: threading.Event, seconds: float) -> None:
+    def _breathe(self, stop: threading.Event, lock: ShipLock, seconds: float) -> None:
         while seconds > 0 and not stop.is_set():
-            beat(self._folder)
+            lock.beat()
             stop.wait(min(seconds, _BREATH_S))
             seconds -= _BREATH_S
 
@@ -164,13 +171,13 @@ class Shipper:
         stream = self._settings.stream(log.stream)
         return LogShipper(log, stream, self._store, self._settings.root, self._alarms)
 
-    def _ship(self, shipper: LogShipper) -> Shipped:
+    def _ship(self, shipper: LogShipper, lock: ShipLock) -> Shipped:
         """A turn of one log, of bounded length, so that a backlog of one does not keep the others waiting."""
         done = Shipped()
         for _ in range(SEGMENTS_A_TURN):
             if self._stop.is_set():
                 break
-            beat(self._folder)
+            lock.beat()
             one = shipper.ship_next()
             if one is None:
                 break

@@ -84,6 +84,6 @@ def _ship_if_nobody_does(
     spool_folder = folder.path.parent.parent
     if somebody_ships(spool_folder):
         return
-    with ShipLock(spool_folder):
+    with ShipLock(spool_folder) as lock:
         # Held or not: a holder without a heartbeat is passed over, the conditional puts keep us apart.
-        Shipper(spool_folder, settings, store(), alarms).ship_log(folder)
+        Shipper(spool_folder, settings, store(), alarms).ship_log(folder, lock)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from spool.archive.keys import segment_key
 from spool.archive.log_shipper import LogShipper
 from spool.archive.sealed_source import read_source
 from spool.archive.segment_put import SOURCE_SHA256
-from spool.archive.ship_lock import ShipLock, beat
+from spool.archive.ship_lock import ShipLock
 from spool.errors import (
     ObjectExists,
     OperatorNeeded,
@@ -23,7 +24,9 @@ from spool.errors import (
     StoreRefused,
     StoreUnavailable,
 )
+from spool.log.disk import Disk
 from spool.log.folder import segment_files
+from spool.log.identity import read_identity, write_identity
 from spool.log.shipped import NOTHING, ShippedState, read_shipped, write_shipped
 from tests.fakes.memory_store import Fault, MemoryStore
 from tests.fakes.spool_host import ROOT, SpoolHost, archived, numbered, settings, values
@@ -421,14 +424,22 @@ def test_rules_about_other_prefixes_are_no_concern(host: SpoolHost, store: Memor
 
 def test_a_backlog_of_one_log_does_not_keep_the_others_waiting(host: SpoolHost, store: MemoryStore) -> None:
     host.append_segments("a", shipper_module.SEGMENTS_A_TURN + 3)
-    beat(_made(host.folder))
-    turn = host.shipper().ship_round()
+    with ShipLock(host.folder) as lock:
+        turn = host.shipper().ship_round(lock)
     assert (turn.shipped.objects, turn.waiting) == (shipper_module.SEGMENTS_A_TURN, 3)
+    assert host.ship().objects == 3
 
 
-def _made(folder: Path) -> Path:
-    folder.mkdir(exist_ok=True)
-    return folder
+def test_a_log_that_never_gets_on_does_not_keep_a_single_run_for_ever(host: SpoolHost, store: MemoryStore) -> None:
+    host.append_segments("a", 1)
+    # A log of another folder that was ended in the middle of sealing: nobody writes there, and its identity is unknown.
+    ended = host.folder / "events" / "ended"
+    shutil.copytree(host.log.path, ended)
+    identity = read_identity(ended)._replace(log="ended", inode=ended.stat().st_ino, successor="elsewhere")
+    write_identity(ended, Disk(), identity)
+    (ended / "000000000001.open").unlink()
+    assert host.ship().waiting == 1
+    assert values(store) == numbered("a", 1)
 
 
 # --- below the floor ------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import pytest
 
 from spool.archive import ship_lock
 from spool.archive.floors import raise_floor
-from spool.archive.ship_lock import ShipLock, beat, somebody_ships
+from spool.archive.ship_lock import ShipLock, somebody_ships
 from spool.archive.waiter import wait_until_shipped
 from spool.errors import AppendUnknown, SettingsError, StoreRefused
 from spool.log.deadline import Deadline
@@ -151,16 +151,22 @@ def test_many_who_wait_are_all_answered_and_everything_is_there_once(host: Spool
 
 def test_nobody_ships_without_lock_or_without_heartbeat(tmp_path: Path) -> None:
     assert not somebody_ships(tmp_path)
-    beat(tmp_path)
-    assert not somebody_ships(tmp_path)
-    with ShipLock(tmp_path):
+    with ShipLock(tmp_path) as lock:
         assert somebody_ships(tmp_path)
         (tmp_path / ship_lock.HEARTBEAT).write_text("another-boot 5")
         assert not somebody_ships(tmp_path)
         (tmp_path / ship_lock.HEARTBEAT).write_text("nonsense")
         assert not somebody_ships(tmp_path)
-    beat(tmp_path)
+        lock.beat()
+        assert somebody_ships(tmp_path)
     assert not somebody_ships(tmp_path)
+
+
+def test_who_works_beside_a_stopped_holder_does_not_make_it_look_alive(tmp_path: Path) -> None:
+    with ShipLock(tmp_path), ShipLock(tmp_path) as other:
+        (tmp_path / ship_lock.HEARTBEAT).unlink()
+        other.beat()
+        assert not somebody_ships(tmp_path)
 
 
 def test_one_holds_the_folder(tmp_path: Path) -> None:
