@@ -1,0 +1,1 @@
+"""Makes measurement reports fit to be published; see README.md."""
