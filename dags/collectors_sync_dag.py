@@ -20,10 +20,10 @@ deleted at the host only where both sides have the same bytes.
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import CronTriggerTimetable, Param, dag, task
+from airflow.sdk import CronTriggerTimetable, Param, dag
 
 from plugins import collectors_wiring, state_wiring
-from plugins.dag_defaults import DEFAULT_ARGS, START_DATE, Pool, Tag
+from plugins.dag_defaults import DEFAULT_ARGS, START_DATE, Pool, Tag, task
 
 
 @dag(

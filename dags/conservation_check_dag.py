@@ -15,10 +15,10 @@ MariaDB or the connection `mariadb_app`; the hint says what to do.
 
 from typing import Any
 
-from airflow.sdk import CronTriggerTimetable, Param, dag, task
+from airflow.sdk import CronTriggerTimetable, Param, dag
 
 from plugins import state_wiring
-from plugins.dag_defaults import DEFAULT_ARGS, START_DATE, Tag
+from plugins.dag_defaults import DEFAULT_ARGS, START_DATE, Tag, task
 
 
 @dag(

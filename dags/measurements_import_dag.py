@@ -18,10 +18,10 @@ when it is written again. A killed task leaves a report in one folder or in the 
 
 from typing import Any
 
-from airflow.sdk import CronTriggerTimetable, Param, dag, task
+from airflow.sdk import CronTriggerTimetable, Param, dag
 
 from plugins import measurements_wiring, state_wiring
-from plugins.dag_defaults import DEFAULT_ARGS, START_DATE, Pool, Tag
+from plugins.dag_defaults import DEFAULT_ARGS, START_DATE, Pool, Tag, task
 
 
 @dag(

@@ -13,10 +13,10 @@ files of `imported` are read, so nothing but sanitized reports can get there.
 A warning about unknown files below `public/reports`: somebody put them there; look at them, then remove them by hand.
 """
 
-from airflow.sdk import CronTriggerTimetable, dag, task
+from airflow.sdk import CronTriggerTimetable, dag
 
 from plugins import measurements_wiring, state_wiring
-from plugins.dag_defaults import DEFAULT_ARGS, START_DATE, Pool, Tag
+from plugins.dag_defaults import DEFAULT_ARGS, START_DATE, Pool, Tag, task
 
 
 @dag(

@@ -20,10 +20,10 @@ Example conf: `{"archived": "collector_a/20261123t100000-1a2b3c4d/archive/r.yaml
 
 from typing import Any
 
-from airflow.sdk import Param, dag, task
+from airflow.sdk import Param, dag
 
 from plugins import measurements_wiring
-from plugins.dag_defaults import DEFAULT_ARGS, START_DATE, Pool, Tag
+from plugins.dag_defaults import DEFAULT_ARGS, START_DATE, Pool, Tag, task
 
 
 @dag(

@@ -19,10 +19,10 @@ Example conf: `{"stream": "demo", "events": 200000, "group_share": 0.2, "group_s
 
 from typing import Any
 
-from airflow.sdk import Param, dag, task
+from airflow.sdk import Param, dag
 
 from plugins import spool_runs
-from plugins.dag_defaults import DEFAULT_ARGS, START_DATE, Pool, Tag, stream_param
+from plugins.dag_defaults import DEFAULT_ARGS, START_DATE, Pool, Tag, stream_param, task
 
 
 @dag(

@@ -19,10 +19,10 @@ Example conf: `{"paths": ["/var/log/dpkg.log", "/var/log/apt/*.log"], "max_event
 
 from typing import Any
 
-from airflow.sdk import Param, dag, task
+from airflow.sdk import Param, dag
 
 from plugins import spool_runs
-from plugins.dag_defaults import DEFAULT_ARGS, START_DATE, Pool, Tag, stream_param
+from plugins.dag_defaults import DEFAULT_ARGS, START_DATE, Pool, Tag, stream_param, task
 
 
 @dag(

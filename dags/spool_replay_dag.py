@@ -22,10 +22,10 @@ transaction that no `read_committed` reader sees and that the next run ends.
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import CronTriggerTimetable, Param, dag, task
+from airflow.sdk import CronTriggerTimetable, Param, dag
 
 from plugins import spool_runs
-from plugins.dag_defaults import ALL_STREAMS, DEFAULT_ARGS, START_DATE, Tag, stream_param
+from plugins.dag_defaults import ALL_STREAMS, DEFAULT_ARGS, START_DATE, Tag, stream_param, task
 
 
 @dag(

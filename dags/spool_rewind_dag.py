@@ -21,10 +21,10 @@ Example conf: `{"stream": "demo", "log": "k3x9", "segment": 12, "reason": "index
 
 from typing import Any
 
-from airflow.sdk import Param, dag, task
+from airflow.sdk import Param, dag
 
 from plugins import spool_runs
-from plugins.dag_defaults import DEFAULT_ARGS, START_DATE, Tag, stream_param
+from plugins.dag_defaults import DEFAULT_ARGS, START_DATE, Tag, stream_param, task
 
 
 @dag(

@@ -17,10 +17,10 @@ the same segment a second time is recognised by its checksum.
 - `CorruptSegment`, `OperatorNeeded`: docs/runbooks/damaged-segment.md. Do not delete files.
 """
 
-from airflow.sdk import CronTriggerTimetable, dag, task
+from airflow.sdk import CronTriggerTimetable, dag
 
 from plugins import spool_runs
-from plugins.dag_defaults import DEFAULT_ARGS, START_DATE, Tag
+from plugins.dag_defaults import DEFAULT_ARGS, START_DATE, Tag, task
 
 
 @dag(

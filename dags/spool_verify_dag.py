@@ -17,10 +17,10 @@ form reads every record. The log of each task shows a table; a difference fails 
 
 from typing import Any
 
-from airflow.sdk import CronTriggerTimetable, Param, dag, task
+from airflow.sdk import CronTriggerTimetable, Param, dag
 
 from plugins import spool_runs, wiring
-from plugins.dag_defaults import ALL_STREAMS, DEFAULT_ARGS, START_DATE, Tag, stream_param
+from plugins.dag_defaults import ALL_STREAMS, DEFAULT_ARGS, START_DATE, Tag, stream_param, task
 
 
 @dag(

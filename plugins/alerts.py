@@ -1,22 +1,35 @@
 """
-What a person reads in the log of a failed task: what it means that this error came, and what to do.
+What a person reads in the log of a failed task: what this error means, what to do, whether it is tried again.
 
-Airflow logs the traceback; the hint that every error of the engine carries is not part of it.
+Airflow logs the traceback; the hint that every error of the engine carries is not part of it. It is logged before the
+error leaves the task, because what callbacks log afterwards lies in a folded group of Airflow's log view.
 """
 
 from __future__ import annotations
 
+import functools
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable
 from typing import Any
 
 LOGGER = logging.getLogger(__name__)
 
 
-def log_hint(context: Mapping[str, Any]) -> None:
-    """Callback for failed tries and failed tasks. Never raises: a callback's own error would hide the first one."""
-    for line in explain(context.get("exception")):
-        LOGGER.error("%s", line)
+def explained(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Log what to do about an error of ours, then let it go on. `task` of plugins.dag_defaults puts it around each task."""
+    from spool.errors import SpoolError
+
+    @functools.wraps(function)
+    def call(*arguments: Any, **named: Any) -> Any:
+        try:
+            return function(*arguments, **named)
+        except SpoolError as error:
+            for line in explain(error):
+                LOGGER.error("%s", line)  # noqa: TRY400  - the traceback is Airflow's part
+            raise
+
+    call.is_explained = True  # type: ignore[attr-defined]
+    return call
 
 
 def explain(error: object) -> list[str]:

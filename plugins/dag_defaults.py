@@ -7,13 +7,15 @@ anything else is tried again. Rules match subclasses (`isinstance`), so a new le
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 from airflow.sdk import ExceptionRetryPolicy, Param, RetryAction, RetryRule
+from airflow.sdk import task as airflow_task
 
-from plugins.alerts import log_hint
+from plugins.alerts import explained
 
 # A fixed past date: only schedules after it matter, and a moving one would make a new DAG version at each parse.
 START_DATE = datetime(2026, 1, 1, tzinfo=UTC)
@@ -73,11 +75,16 @@ DEFAULT_ARGS: dict[str, Any] = {
     "max_retry_delay": timedelta(minutes=5),
     "retry_policy": RETRY_POLICY,
     "execution_timeout": timedelta(minutes=30),
-    "on_failure_callback": log_hint,
-    "on_retry_callback": log_hint,
 }
 
 ALL_STREAMS = "all"
+
+
+def task(function: Callable[..., Any] | None = None, **options: Any) -> Any:
+    """Airflow's `@task`, with or without options, whose failures say in the open part of the log what to do."""
+    if function is None:
+        return lambda decorated: airflow_task(**options)(explained(decorated))
+    return airflow_task(explained(function))
 
 
 def stream_param(default: str, description: str, *, all_streams: bool = False) -> Param:

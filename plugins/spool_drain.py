@@ -71,7 +71,9 @@ def _error(stream: str, future: Future[Any]) -> BaseException | None:
     error = future.exception()
     if error is None:
         return None
-    LOGGER.error("stream=%s failed", stream, exc_info=error)
-    for line in explain(error):
+    lines = explain(error)
+    if not lines:
+        LOGGER.error("stream=%s failed", stream, exc_info=error)
+    for line in lines:
         LOGGER.error("stream=%s %s", stream, line)
     return error

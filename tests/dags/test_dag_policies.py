@@ -123,12 +123,14 @@ def test_every_task_has_the_shared_defaults(bag, dag_id):
         assert default_of(task, "owner") == DEFAULT_ARGS["owner"], task.task_id
         assert default_of(task, "retries") >= 1, task.task_id
         assert default_of(task, "retry_policy") is RETRY_POLICY, task.task_id
-        assert DEFAULT_ARGS["on_failure_callback"] in as_list(default_of(task, "on_failure_callback")), task.task_id
-        assert DEFAULT_ARGS["on_retry_callback"] in as_list(default_of(task, "on_retry_callback")), task.task_id
 
 
-def as_list(callbacks):
-    return callbacks if isinstance(callbacks, list | tuple) else [callbacks]
+@each_dag
+def test_every_task_says_in_its_log_what_to_do_about_an_error(bag, dag_id):
+    for task in tasks_of(bag, dag_id):
+        assert getattr(task.python_callable, "is_explained", False), (
+            f"{task.task_id}: use `task` of plugins.dag_defaults"
+        )
 
 
 @each_dag

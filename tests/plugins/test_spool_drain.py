@@ -47,8 +47,14 @@ def test_a_stream_that_fails_lets_the_others_finish_and_then_fails_the_task(capl
 def test_each_error_is_in_the_log_and_one_that_needs_a_person_is_raised_first(caplog):
     with pytest.raises(OperatorNeeded):
         drain({"a": FakeReplayer(error=KafkaUnavailable("down")), "b": FakeReplayer(error=OperatorNeeded("gap"))})
-    assert "stream=a failed" in caplog.text
-    assert "stream=b failed" in caplog.text
+    assert "stream=a KafkaUnavailable: down" in caplog.text
+    assert "stream=b OperatorNeeded: gap" in caplog.text
+
+
+def test_an_error_that_is_a_mistake_of_ours_comes_with_its_traceback(caplog):
+    with pytest.raises(KeyError):
+        drain({"a": FakeReplayer(error=KeyError("offset"))})
+    assert "Traceback" in caplog.text
 
 
 def test_it_follows_unless_it_is_bounded_by_events_or_dry():
