@@ -16,7 +16,7 @@ LOGGER = logging.getLogger(__name__)
 
 
 def explained(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Log what to do about an error of ours, then let it go on. `task` of plugins.dag_defaults puts it around each task."""
+    """Log what to do about an error of ours, then let it go on. Around each task by `task` of plugins.dag_defaults."""
     from spool.errors import SpoolError
 
     @functools.wraps(function)

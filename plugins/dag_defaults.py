@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, cast
 
 from airflow.sdk import ExceptionRetryPolicy, Param, RetryAction, RetryRule
 from airflow.sdk import task as airflow_task
@@ -80,11 +80,11 @@ DEFAULT_ARGS: dict[str, Any] = {
 ALL_STREAMS = "all"
 
 
-def task(function: Callable[..., Any] | None = None, **options: Any) -> Any:
+def task(function: Callable[..., Any] | None = None, **options: Any) -> Callable[..., Any]:
     """Airflow's `@task`, with or without options, whose failures say in the open part of the log what to do."""
     if function is None:
         return lambda decorated: airflow_task(**options)(explained(decorated))
-    return airflow_task(explained(function))
+    return cast(Callable[..., Any], airflow_task(explained(function)))
 
 
 def stream_param(default: str, description: str, *, all_streams: bool = False) -> Param:
