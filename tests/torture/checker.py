@@ -20,7 +20,7 @@ from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
-from confluent_kafka import OFFSET_END, Consumer, KafkaError, TopicPartition
+from confluent_kafka import Consumer, KafkaError, TopicPartition
 
 from tests.torture.producer import read_journal
 
@@ -59,7 +59,7 @@ class Verdict(NamedTuple):
 
 
 def read_topic(bootstrap: str, topic: str, timeout_s: float = 30.0) -> list[Seen]:
-    """Every committed record of the topic, in the order of each partition. TimeoutError when Kafka goes quiet before the end."""
+    """Every committed record, in the order of each partition. TimeoutError when Kafka goes quiet before the end."""
     consumer = Consumer(
         {
             "bootstrap.servers": bootstrap,
@@ -146,6 +146,6 @@ def _out_of_order(seen: list[Seen]) -> int:
 
 def _split_groups(seen: list[Seen]) -> int:
     members: Counter[tuple[str, int, int]] = Counter()
-    for s in set((s.log, s.offset, s.group_first, s.group_size) for s in seen):
+    for s in {(s.log, s.offset, s.group_first, s.group_size) for s in seen}:
         members[(s[0], s[2], s[3])] += 1
     return sum(number != size for (_, _, size), number in members.items() if size > 1)

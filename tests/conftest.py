@@ -1,0 +1,36 @@
+"""
+What all tests share: real services that start once a session, on loopback and free ports, and end with it.
+
+Unit and crash tests open no network sockets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.private_kafka import KafkaBroker
+
+OFFLINE = ("tests/unit/", "tests/crash/", "tests/architecture/")
+# Crash tests that name themselves `stack` use real services.
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    root = Path(__file__).parent.parent
+    for item in items:
+        place = item.path.relative_to(root).as_posix()
+        if place.startswith(OFFLINE) and "stack" not in item.keywords:
+            item.add_marker(pytest.mark.disable_socket)
+            item.add_marker(pytest.mark.allow_hosts([]))
+        for folder, mark in (("tests/crash/", "crash"), ("tests/contract/", "contract"), ("tests/stack/", "stack")):
+            if place.startswith(folder):
+                item.add_marker(mark)
+
+
+@pytest.fixture(scope="session")
+def kafka_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBroker]:
+    """One broker for all tests that leave it running; those that kill it restart it."""
+    with KafkaBroker(Path(tmp_path_factory.mktemp("broker"))) as broker:
+        yield broker
