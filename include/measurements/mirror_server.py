@@ -38,7 +38,7 @@ class NotPublic(Exception):
 def open_public(root: Path, path: str) -> BinaryIO:
     """The file that the path of a URL names; `/` is index.html. NotPublic for everything that is not a plain file."""
     parts = (unquote(path).removeprefix("/") or "index.html").split("/")
-    if any(part in ("", ".", "..") or part.startswith(".") or "\0" in part for part in parts):
+    if any(not part or part.startswith(".") or "\0" in part for part in parts):
         raise NotPublic
     folder = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
     try:

@@ -22,7 +22,7 @@ from tests.fakes.killed_child import run_until_killed
 from tests.fakes.measurement_state import MeasurementState
 from tests.fakes.secantus import secantus
 
-pytestmark = pytest.mark.crash
+pytestmark = [pytest.mark.crash, pytest.mark.stack]
 
 KILLS = 10
 REPORTS = [f"north/b1/r{number:02}" for number in range(12)]
@@ -99,6 +99,19 @@ def test_a_kill_at_any_step_loses_and_doubles_nothing(
     kill_ten_times(lambda: go_on(root, uri), name)
     go_on(root, uri)
     assert_all_is_there_once(root, uri)
+
+
+def test_a_report_of_which_a_killed_import_wrote_a_part_is_not_marked_complete(
+    tmp_path: Path, uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mongo_store, "BULK_DOCUMENTS", 2)
+    root = tmp_path / "state"
+    filled(root)
+    assert run_until_killed(lambda: go_on(root, uri), "measurements.bulk_written")
+    with closing(mongo.database(uri).client) as client:
+        assert client["measurements"]["measurements"].count_documents({}) == 2
+        [report] = client["measurements"]["reports"].find()
+    assert report["spillway"]["complete"] is False
 
 
 def test_every_failpoint_of_the_measurements_is_killed_at_here() -> None:

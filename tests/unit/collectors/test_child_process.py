@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -80,3 +81,21 @@ def test_an_error_while_reading_ends_the_command_too() -> None:
     with pytest.raises(KeyError) as error:
         run(python("import os, time; print(os.getpid(), flush=True); time.sleep(1000)"), timeout_s=30, on_line=fail)
     assert not alive(error.value.args[0])
+
+
+def test_a_child_does_not_outlive_a_parent_that_was_killed(tmp_path: Path) -> None:
+    code = (
+        "from include.collectors import child_process;"
+        f"child_process.run(['sh', '-c', 'echo $$ > {tmp_path}/pid; exec sleep 1000 <&- >&- 2>&-'], timeout_s=1000)"
+    )
+    parent = subprocess.Popen(python(code), cwd=Path(__file__).parents[3])
+    until = time.monotonic() + 20
+    while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    child = int((tmp_path / "pid").read_text())
+    parent.kill()
+    parent.wait()
+    while alive(child) and time.monotonic() < until:
+        time.sleep(0.01)
+    assert not alive(child)

@@ -22,6 +22,7 @@ from include.common.batch_manifest import Manifest
 from include.common.stage_ledger import StageLedger
 from spool import failpoints
 from tests.fakes.collector_host import CollectorHost
+from tests.fakes.killed_child import run_until_killed
 
 
 class Aggregator:
@@ -316,3 +317,23 @@ def test_an_error_that_is_no_full_disk_is_not_called_one(host: CollectorHost, ag
     failpoints.arm("collectors.fetched=eio")
     with pytest.raises(OSError, match=os.strerror(errno.EIO)):
         aggregator.sync_host(host)
+
+
+def test_a_batch_that_the_next_stage_has_taken_is_not_shown_again_after_a_kill(
+    host: CollectorHost, aggregator: Aggregator
+) -> None:
+    host.record("a", b"1")
+    assert run_until_killed(lambda: aggregator.sync_host(host), "collectors.event_told")
+    shutil.rmtree(aggregator.state / "raw" / "north")
+    aggregator.sync_host(host)
+    assert list((aggregator.state / "raw" / "north").iterdir()) == []
+    assert host.files() == set()
+    [count] = aggregator.ledger.counts()
+    assert (count.count_in, count.count_out) == (1, 1)
+
+
+def test_originals_are_private_on_this_side_too(host: CollectorHost, aggregator: Aggregator) -> None:
+    host.record("a", b"1")
+    aggregator.sync_host(host)
+    for room in ("raw", "collecting", "collected"):
+        assert (aggregator.state / room).stat().st_mode & 0o077 == 0, room

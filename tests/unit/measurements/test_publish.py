@@ -11,6 +11,7 @@ import yaml
 
 from include.measurements import publish
 from include.measurements.public_paths import PublicPaths
+from tests.fakes.killed_child import run_until_killed
 from tests.fakes.measurement_state import MeasurementState
 
 
@@ -140,3 +141,19 @@ def test_a_note_torn_by_a_death_is_dropped_and_the_others_stay(tmp_path: Path) -
         torn.write(b"reports/IT")
     PublicPaths(file).add("reports/IT/b.gz")
     assert PublicPaths(file).noted() == ["reports/IT/a.gz", "reports/IT/b.gz"]
+
+
+def test_a_file_that_became_a_link_meanwhile_is_not_copied(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("/etc/passwd")
+    with pytest.raises(OSError, match="link"):
+        publish.gzip_durably(tmp_path / "link", tmp_path / "public.gz")
+    assert not (tmp_path / "public.gz").exists()
+
+
+def test_a_copy_that_no_index_came_to_name_is_taken_away_with_its_report(state: MeasurementState) -> None:
+    state.stage_report("a", state="imported")
+    assert run_until_killed(state.publish, "measurements.publish.copied")
+    assert (state.folders.public / "reports/IT/a.gz").exists()
+    state.folders.path("imported", "a").unlink()
+    assert state.publish().removed == 1
+    assert public_files(state) == PAGES
