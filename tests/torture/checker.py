@@ -16,6 +16,7 @@ from __future__ import annotations
 import hashlib
 import json
 import struct
+import time
 from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
@@ -24,6 +25,7 @@ from confluent_kafka import Consumer, KafkaError, TopicPartition
 
 from tests.torture.producer import read_journal
 
+_POLL_S = 0.5  # consume() waits so long for a full batch, also at the end of the topic
 SPOOL_HEADER = struct.Struct(">BIQQI")  # version, generation, offset, group first, group size; the log id follows
 
 
@@ -75,9 +77,12 @@ def read_topic(bootstrap: str, topic: str, timeout_s: float = 30.0) -> list[Seen
         consumer.assign([TopicPartition(topic, p, 0) for p in partitions])
         seen: list[Seen] = []
         open_partitions = set(partitions)
+        quiet_until = time.monotonic() + timeout_s
         while open_partitions:
-            messages = consumer.consume(10_000, timeout=timeout_s)
-            if not messages:
+            messages = consumer.consume(10_000, timeout=_POLL_S)
+            if messages:
+                quiet_until = time.monotonic() + timeout_s
+            elif time.monotonic() > quiet_until:
                 raise TimeoutError(f"{topic}: no end of partitions {sorted(open_partitions)} within {timeout_s} s")
             for message in messages:
                 if message.error() is None:
