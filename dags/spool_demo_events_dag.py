@@ -3,7 +3,8 @@
 
 **What** Appends `events` events of about `value_bytes` bytes to a stream, a share of them in groups (delivered all or
 none), with keys spread evenly or by Zipf's law. The task's log shows the progress; its answer holds counts and the
-offset ranges that were given.
+offset ranges that were given. Waiting for `s3`, many appends are under way at once, and a key keeps its order within
+an append only; at `disk` over the whole load.
 
 **When** By hand: to show the spool at work, to try an outage, to load a new installation.
 

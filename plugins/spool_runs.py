@@ -101,7 +101,7 @@ def append_demo_events(params: Mapping[str, Any]) -> dict[str, Any]:
 
     request = demo_request(params)
     with wiring.spool_client() as client:
-        return append_load(client, request)
+        return append_load(client, request, wiring.settings())
 
 
 def take_in_log_files(params: Mapping[str, Any]) -> dict[str, Any]:

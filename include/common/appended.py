@@ -18,5 +18,7 @@ class Appended:
         self.acknowledgement = accepted.acknowledgement
         for given in accepted.ranges:
             span = self.ranges.setdefault(accepted.log, {"first": given.first, "last": given.next - 1, "events": 0})
-            span["last"] = given.next - 1
+            # Answers of appends that ran side by side come in any order.
+            span["first"] = min(span["first"], given.first)
+            span["last"] = max(span["last"], given.next - 1)
             span["events"] += given.event_count

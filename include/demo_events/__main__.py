@@ -30,8 +30,9 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         request = demo_request(options)
         places = settings.places_from_environment()
-        with SpoolClient(places.folder, settings.load(), store=lambda: s3_store_from_places(places)) as client:
-            summary = append_load(client, request)
+        known = settings.load()
+        with SpoolClient(places.folder, known, store=lambda: s3_store_from_places(places)) as client:
+            summary = append_load(client, request, known)
     except SpoolError as error:
         sys.stderr.write(f"{error}\n{error.hint and 'What to do: ' + error.hint}\n")
         return 1

@@ -1,5 +1,9 @@
 """
-Append a demo load: generate -> append -> count, one append after the other, so that a key keeps its order.
+Append a demo load: generate -> append -> count.
+
+At `disk` one append follows the other, so that a key keeps its order. At `s3` each append waits for an object, half a
+second that all share who wait at the same time: there many are under way, and the order of a key holds within an
+append only.
 
 An append that wrote nothing (the log is locked, the disk is full) is tried again for a while; one whose outcome is
 unknown ends the load, because a second copy would be a double that nobody asked for.
@@ -9,7 +13,9 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import deque
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from include.common.appended import Appended
@@ -17,6 +23,7 @@ from include.demo_events.config import DemoRequest
 from include.demo_events.generate import Append, appends
 from spool.errors import LockTimeout, SpoolFull
 from spool.event import Accepted
+from spool.settings import Settings
 
 if TYPE_CHECKING:
     from spool.intake.client import SpoolClient
@@ -27,15 +34,35 @@ PROGRESS_EVERY_S = 5.0
 # How often an append that wrote nothing is tried again, and how long it rests before: one minute in all.
 TRIES_MAX = 30
 REST_S = 2.0
+# Two seals a second serve all who wait: 128 appends a second, with a thread each.
+AT_ONCE_S3 = 64
 
 
 def append_load(
-    client: SpoolClient, request: DemoRequest, *, sleep: Callable[[float], None] = time.sleep
+    client: SpoolClient, request: DemoRequest, settings: Settings, *, sleep: Callable[[float], None] = time.sleep
 ) -> dict[str, Any]:
     """Append all events; returns counts and offset ranges. Durable at the acknowledgement when it returns."""
+    level = request.acknowledgement or settings.stream(request.stream).acknowledgement
+    at_once = AT_ONCE_S3 if level == "s3" else 1
     progress = _Progress(request)
-    for append in appends(request):
-        progress.add(_append(client, request, append, sleep), is_group=append.is_group)
+    under_way: deque[tuple[Future[Accepted], Append]] = deque()
+
+    def settle() -> None:
+        answer, append = under_way.popleft()
+        progress.add(answer.result(), is_group=append.is_group)
+
+    with ThreadPoolExecutor(at_once, thread_name_prefix="append") as pool:
+        try:
+            for append in appends(request):
+                under_way.append((pool.submit(_append, client, request, append, sleep), append))
+                if len(under_way) == at_once:
+                    settle()
+            while under_way:
+                settle()
+        except BaseException:
+            # What is under way may still become durable; what has not begun must not.
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
     return progress.summary()
 
 

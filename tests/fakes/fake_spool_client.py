@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 from spool.event import Accepted, Event, OffsetRange
 
 
@@ -14,15 +16,17 @@ class FakeSpoolClient:
         self.appended: dict[str, list[Event]] = {}
         self.groups: list[list[Event]] = []
         self.calls = 0
+        self._lock = threading.Lock()
 
     def append(self, stream, events, *, acknowledgement=None, timeout_s=30.0):
-        self.calls += 1
-        if self.failures and (error := self.failures.pop(0)):
-            raise error
-        kept = self.appended.setdefault(stream, [])
-        first = len(kept)
-        kept.extend(events)
-        return Accepted(stream, self.log, (OffsetRange(first, len(kept)),), acknowledgement or "disk")
+        with self._lock:
+            self.calls += 1
+            if self.failures and (error := self.failures.pop(0)):
+                raise error
+            kept = self.appended.setdefault(stream, [])
+            first = len(kept)
+            kept.extend(events)
+            return Accepted(stream, self.log, (OffsetRange(first, len(kept)),), acknowledgement or "disk")
 
     def append_group(self, stream, events, *, acknowledgement=None, timeout_s=30.0):
         accepted = self.append(stream, events, acknowledgement=acknowledgement, timeout_s=timeout_s)

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import threading
 from collections import Counter
 
 import pytest
@@ -9,8 +10,11 @@ import pytest
 from include.demo_events.config import DemoRequest, demo_request
 from include.demo_events.generate import APPEND_EVENTS_MAX, appends
 from include.demo_events.pipeline import append_load
+from spool import settings
 from spool.errors import AppendUnknown, LockTimeout, SettingsError, SpoolFull
 from tests.fakes.fake_spool_client import FakeSpoolClient
+
+SETTINGS = settings.load()
 
 
 def load(**asked):
@@ -94,7 +98,7 @@ def test_the_acknowledgement_stream_is_the_streams_own():
 
 def test_the_answer_holds_counts_and_offset_ranges_only():
     client = FakeSpoolClient()
-    summary = append_load(client, DemoRequest(events=1_000))
+    summary = append_load(client, DemoRequest(events=1_000), SETTINGS)
     assert summary.pop("seconds") >= 0
     assert summary == {
         "stream": "demo", "events": 1_000, "groups": 10, "acknowledgement": "disk",
@@ -106,18 +110,53 @@ def test_the_answer_holds_counts_and_offset_ranges_only():
 def test_an_append_that_wrote_nothing_is_tried_again():
     client = FakeSpoolClient([LockTimeout("held"), SpoolFull("disk"), None])
     rests = []
-    append_load(client, DemoRequest(events=100, group_share=0), sleep=rests.append)
+    append_load(client, DemoRequest(events=100, group_share=0), SETTINGS, sleep=rests.append)
     assert len(client.appended["demo"]) == 100
     assert len(rests) == 2
 
 
 def test_it_gives_up_when_nothing_can_be_written():
     with pytest.raises(SpoolFull):
-        append_load(FakeSpoolClient([SpoolFull("disk")] * 1_000), DemoRequest(events=100), sleep=lambda _: None)
+        append_load(
+            FakeSpoolClient([SpoolFull("disk")] * 1_000), DemoRequest(events=100), SETTINGS, sleep=lambda _: None
+        )
 
 
 def test_an_unknown_outcome_is_never_sent_again():
     client = FakeSpoolClient([AppendUnknown("fsync")])
     with pytest.raises(AppendUnknown):
-        append_load(client, DemoRequest(events=100, group_share=0))
+        append_load(client, DemoRequest(events=100, group_share=0), SETTINGS)
     assert client.calls == 1
+
+
+def test_waiting_for_s3_is_shared_by_appends_under_way_at_the_same_time():
+    class Counting(FakeSpoolClient):
+        at_once = most = 0
+        guard = threading.Lock()
+        enough = threading.Event()
+
+        def append(self, *arguments, **named):
+            with self.guard:
+                self.at_once += 1
+                self.most = max(self.most, self.at_once)
+            if self.most >= 10:
+                self.enough.set()
+            self.enough.wait(timeout=5)
+            accepted = super().append(*arguments, **named)
+            with self.guard:
+                self.at_once -= 1
+            return accepted
+
+    client = Counting()
+    request = DemoRequest(events=1_000, group_share=0.5, acknowledgement="s3")
+    summary = append_load(client, request, SETTINGS)
+    assert client.most >= 10
+    assert (summary["events"], summary["groups"]) == (1_000, 50)
+    assert summary["ranges"] == {"fake1": {"first": 0, "last": 999, "events": 1_000}}
+
+
+def test_on_disk_a_key_keeps_its_order():
+    client = FakeSpoolClient()
+    append_load(client, DemoRequest(events=2_000), SETTINGS)
+    numbers = [int(event.id.rpartition("-")[2]) for event in client.appended["demo"]]
+    assert numbers == sorted(numbers)
