@@ -30,8 +30,8 @@ class Service:
     ready: Callable[[], bool]
     ports: tuple[int, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
-    prepare: Callable[[], None] = _nothing
-    settle: Callable[[], None] = _nothing
+    prepare: Callable[[], object] = _nothing
+    settle: Callable[[], object] = _nothing
     user: str = ""
     stop_signal: str = "TERM"
     stop_wait_s: int = 20

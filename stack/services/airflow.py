@@ -136,6 +136,6 @@ def _is_healthy(url: str, component: str) -> bool:
 
     try:
         with urllib.request.urlopen(url, timeout=3) as answer:
-            return json.load(answer)[component]["status"] == "healthy"
+            return bool(json.load(answer)[component]["status"] == "healthy")
     except (OSError, ValueError, KeyError):
         return False

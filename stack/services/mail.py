@@ -18,7 +18,7 @@ def service(place: Place) -> Service:
             str(Path(sys.prefix) / "bin" / "maildump"), "-f", "--smtp-ip", HOST, "--smtp-port", str(smtp),
             "--http-ip", HOST, "--http-port", str(view), "--db", str(place.path("mail", "mail.sqlite")),
         ],
-        prepare=lambda: place.make("mail") and None,
+        prepare=lambda: place.make("mail"),
         ready=lambda: tcp(smtp) and tcp(view),
         ports=(smtp, view),
         url=f"http://{HOST}:{view}",

@@ -17,7 +17,7 @@ def service(place: Place) -> Service:
             str(Path(sys.prefix) / "bin" / "secantusd-py"), "--host", HOST, "--port", str(port),
             "--storage-path", str(place.path("mongo", "db")), "--sync-on-commit",
         ],
-        prepare=lambda: place.make("mongo") and None,
+        prepare=lambda: place.make("mongo"),
         ready=lambda: _answers(port),
         ports=(port,),
     )  # fmt: skip

@@ -28,7 +28,7 @@ def service(place: Place) -> Service:
         name="s3",
         command=command,
         environment={"AWS_ACCESS_KEY_ID": keys["s3_access_key"], "AWS_SECRET_ACCESS_KEY": keys["s3_secret_key"]},
-        prepare=lambda: (place.make("s3"), place.make("run"))[0] and None,
+        prepare=lambda: (place.make("s3"), place.make("run")),
         ready=lambda: http_ok(f"http://{HOST}:{port}/healthz"),
         settle=lambda: make_buckets(f"http://{HOST}:{port}", keys["s3_access_key"], keys["s3_secret_key"], BUCKETS),
         ports=(port, place.port("s3_master"), place.port("s3_volume"), place.port("s3_filer")),

@@ -16,7 +16,7 @@ def service(place: Place) -> Service:
         name="shipper",
         command=[sys.executable, "-m", "spool", "ship", "--follow"],
         environment={**deployment(place), "PYTHONPATH": str(REPOSITORY)},
-        prepare=lambda: place.make("spool") and None,
+        prepare=lambda: place.make("spool"),
         ready=lambda: _beats(place),
         stop_wait_s=30,
         url=str(heartbeat) if os.environ.get("STACK_DEBUG") else "",
