@@ -27,14 +27,18 @@ _PORT = r"(?:(?::|%3[aA])[0-9]{1,5}(?![0-9]))?"
 _V4 = re.compile(rf"(?<![0-9])(?=([0-9]{{1,3}}(?:{_DOT}[0-9]{{1,3}}){{3}})(?![0-9])(\.in-addr\.arpa)?({_PORT}))", re.I)
 _V4_SPLIT = re.compile(_DOT)
 _HEX_RUN = re.compile(r"[0-9A-Fa-f]{40,}")
+# Looked ahead at, so that a match may begin within another: `ee 3F:78:...` after a word that ends in hex digits.
 _HEX_GROUPS = re.compile(
-    r"(?<![0-9A-Fa-f])(?:[0-9A-Fa-f]{4}[ :]){9}[0-9A-Fa-f]{4}(?![0-9A-Fa-f])"
-    r"|(?<![0-9A-Fa-f])(?:[0-9A-Fa-f]{2}[ :]){19}[0-9A-Fa-f]{2}(?![0-9A-Fa-f])"
+    r"(?<![0-9A-Fa-f])(?=((?:[0-9A-Fa-f]{4}[ :-]){9}[0-9A-Fa-f]{4}|(?:[0-9A-Fa-f]{2}[ :-]){19}[0-9A-Fa-f]{2}))"
 )
+_NOT_HEX = str.maketrans("", "", " :-")
 _NICKNAME = re.compile(r"[~=][A-Za-z0-9]{1,19}")
-_BASE64 = re.compile(r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{27}(?![A-Za-z0-9+/])=?")
+_BASE64 = re.compile(r"[A-Za-z0-9+/]{27,}")
+# A fingerprint in base64 stands alone or in a path; longer runs are files, in which it would not stand by itself.
+_BASE64_RUN_MAX = 300
 _COLON = r"(?::|%3[aA])"
-_V6_RUN = re.compile(rf"(?:[0-9A-Fa-f]{{0,4}}{_COLON}){{2,}}[0-9A-Fa-f.]*")
+_V6_RUN = re.compile(rf"(?:[0-9A-Fa-f]{{0,4}}{_COLON}){{2,}}(?:[0-9]{{1,3}}(?:\.[0-9]{{1,3}}){{3}}|[0-9A-Fa-f]{{0,4}})")
+_ENCODED_COLON = re.compile("%3a", re.I)
 _V6_ARPA = re.compile(r"((?:[0-9a-f]\.){32})ip6\.arpa", re.I)
 # An address has at most eight groups and so many colons between and around: each has two bounds.
 _BOUNDS_MAX = 20
@@ -97,11 +101,12 @@ class Secrets:
                 if digits[at : at + 40] in self.fingerprints:
                     yield _with_nickname(text, run.start() + at, run.start() + at + 40)
         for groups in _HEX_GROUPS.finditer(text):
-            if groups[0].replace(" ", "").replace(":", "").lower() in self.fingerprints:
-                yield _with_nickname(text, *groups.span())
-        for word in _BASE64.finditer(text):
-            if word[0].rstrip("=") in self._base64:
-                yield Span(*word.span())
+            if groups[1].translate(_NOT_HEX).lower() in self.fingerprints:
+                yield _with_nickname(text, *groups.span(1))
+        for run in _BASE64.finditer(text):
+            for at in range(min(len(run[0]), _BASE64_RUN_MAX) - 26):
+                if run[0][at : at + 27] in self._base64:
+                    yield Span(run.start() + at, run.start() + at + 27 + text.startswith("=", run.start() + at + 27))
 
     def _v4_spans(self, text: str) -> Iterator[Span]:
         for match in _V4.finditer(text):
@@ -124,8 +129,9 @@ class Secrets:
                     break
 
     def _is_secret_v6(self, piece: str) -> bool:
-        piece = re.sub("%3a", ":", piece, flags=re.I).rstrip(".")
-        if piece.count(":") < 2:
+        piece = _ENCODED_COLON.sub(":", piece)
+        # The cheap half of what an address is; IPv6Address says the rest.
+        if not ((piece.count("::") == 1 and ":::" not in piece) or 6 <= piece.count(":") <= 7):
             return False
         try:
             return int(ipaddress.IPv6Address(piece)) in self._v6
