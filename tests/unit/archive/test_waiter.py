@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from pathlib import Path
 
@@ -174,3 +175,32 @@ def test_one_holds_the_folder(tmp_path: Path) -> None:
         assert (one.held, other.held) == (True, False)
     with ShipLock(tmp_path) as again:
         assert again.held
+
+
+def test_a_forked_child_does_not_wait_for_a_thread_of_its_parent(host: SpoolHost, store: MemoryStore) -> None:
+    log_id, ranges = host.append("a")
+    looking, go_on = threading.Event(), threading.Event()
+
+    def hold(name: str, key: str) -> None:
+        if name == "put_if_absent" and key.endswith(".seg"):
+            looking.set()
+            go_on.wait(30)
+
+    store.before_call = hold
+    leader = threading.Thread(target=wait, args=(host, log_id, ranges[-1].next), kwargs={"seconds": 30})
+    leader.start()
+    assert looking.wait(30)
+    child = os.fork()
+    if child == 0:
+        try:
+            # The parent's thread holds ship.lock and is alive: the child looks by itself and gives up in time.
+            with pytest.raises(AppendUnknown):
+                wait(host, log_id, ranges[-1].next, seconds=0.2)
+            os._exit(0)
+        finally:
+            os._exit(1)
+    _, status = os.waitpid(child, 0)
+    go_on.set()
+    leader.join(30)
+    assert os.waitstatus_to_exitcode(status) == 0
+    assert values(store) == ["a"]
