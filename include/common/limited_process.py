@@ -109,7 +109,6 @@ class LimitedProcess:
     def __init__(
         self, function: str, packages: Mapping[str, Path], shown: Sequence[Shown], limits: Limits | None = None
     ) -> None:
-        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed in __exit__
         self._rest = b""
         with tempfile.TemporaryFile() as program:
             try:
@@ -118,6 +117,7 @@ class LimitedProcess:
                 raise SandboxUnavailable(f"no system call filter is known for {error}", hint="add it") from None
             program.seek(0)
             command = sandbox_command(function, packages, shown, program.fileno())
+            self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed in __exit__
             self._process = subprocess.Popen(
                 [*limit_command(limits or Limits()), *command],
                 stdin=subprocess.PIPE,
