@@ -11,7 +11,8 @@ Every error the engine raises.
     │   ├── StoreRefused         the object store will never do what is asked (credentials, bucket, no conditions)
     │   ├── TopicRefused         a Kafka topic cannot hold the stream (partitions, policy, limits, missing)
     │   ├── KafkaRefused         Kafka will never do what is asked (credentials, authorisation)
-    │   ├── OperatorNeeded       going on would skip or repeat events: a person decides (gap, Kafka replaced)
+    │   ├── OperatorNeeded       going on would skip or repeat events: a person decides (Kafka replaced)
+    │   │   └── LogGap           a segment is missing while later ones are there; heals when it comes
     │   ├── NotOwner             another instance owns this log's replay
     │   └── VerifyFailed         the archive and Kafka differ
     ├── TransientError           trying again may help: the orchestrator retries
@@ -98,6 +99,10 @@ class KafkaRefused(TerminalError):
 
 class OperatorNeeded(TerminalError):
     """Going on alone would skip or repeat events; the hint says which commands decide."""
+
+
+class LogGap(OperatorNeeded):
+    """A segment of the archive is missing while later ones are there. The next run goes on if it has come."""
 
 
 class NotOwner(TerminalError):

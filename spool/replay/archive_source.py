@@ -16,7 +16,7 @@ from typing import NamedTuple
 from spool.archive.archive_reader import read_index, read_segment, segments
 from spool.archive.segment_index import ArchivedSegment, Chunk
 from spool.archive.store import ObjectStore
-from spool.errors import ObjectMissing, OperatorNeeded
+from spool.errors import LogGap, ObjectMissing
 
 # Objects of 16 MB shrink to about 4; three in memory keep two cores busy and stay far below 200 MB.
 READ_AHEAD = 3
@@ -58,7 +58,7 @@ class ArchiveSource:
         self._listed_at = -LIST_EVERY_S
 
     def peek(self) -> SourceChunk | None:
-        """The next chunk, None at the end of the archive. OperatorNeeded at a gap; CorruptObject; StoreUnavailable."""
+        """The next chunk, None at the end of the archive. LogGap; CorruptObject; StoreUnavailable."""
         while not self._waiting:
             segment = self._next_segment()
             if segment is None:
@@ -89,7 +89,7 @@ class ArchiveSource:
             return None
         self._backlog = True
         if segment.first_offset > self._offset:
-            raise OperatorNeeded(
+            raise LogGap(
                 f"{'/'.join(self._name[1:])}: segment {number} begins at offset {segment.first_offset}, "
                 f"expected was {self._offset}",
                 hint="offsets are missing between two segments: see docs/runbooks/gap.md",
@@ -111,7 +111,7 @@ class ArchiveSource:
         found = next(segments(self._store, *self._name, number), None)
         if found is not None and found > number:
             self._listed_at = -LIST_EVERY_S
-            raise OperatorNeeded(
+            raise LogGap(
                 f"{'/'.join(self._name[1:])}: segment {number} is missing, segment {found} is there",
                 hint="the host that wrote it may still have it: see docs/runbooks/gap.md",
             )

@@ -22,7 +22,7 @@ from spool.archive.relay import relay
 from spool.archive.segment_index import Chunk
 from spool.archive.store import ObjectStore
 from spool.dead_letters.letters import put_letter
-from spool.errors import NotOwner, OperatorNeeded, SpoolError
+from spool.errors import LogGap, NotOwner, OperatorNeeded, SpoolError
 from spool.event import COMMIT_BYTES_MAX, COMMIT_EVENTS_MAX
 from spool.log.deadline import boottime_ns
 from spool.replay.archive_source import ArchiveSource, SourceChunk
@@ -81,6 +81,7 @@ class LogReplay:
         self._checkpoint: Checkpoint | None = None
         self._renewed_ns = 0
         self._looked = False
+        self._in_gap = True  # perhaps: an earlier run may have left the alarm open
 
     @property
     def name(self) -> str:
@@ -95,14 +96,27 @@ class LogReplay:
         """Deliver the next transaction's worth; None when the archive has nothing more. Errors: rules 20 to 26."""
         if not self._looked:
             self.look(self._around.checkpoints.read(self._key))
-        if self._source.peek() is None:
+        if self._peek() is None:
             self._renew()
             return None
         if self._checkpoint is None or not self._sink.is_open or self._sink.is_worn:
             self._claim()
-            if self._source.peek() is None:
+            if self._peek() is None:
                 return None
         return self._deliver(self._collect())
+
+    def _peek(self) -> SourceChunk | None:
+        """A gap stops this log, with an alarm that closes when the missing segment has come."""
+        try:
+            chunk = self._source.peek()
+        except LogGap as error:
+            self._around.alarms.open("log_gap", self.name, str(error))
+            self._in_gap = True
+            raise
+        if self._in_gap and chunk is not None:
+            self._around.alarms.close("log_gap", self.name)
+            self._in_gap = False
+        return chunk
 
     def release(self) -> None:
         """Give the log up: the next instance need not wait. Never fails; a killed instance is waited for."""

@@ -20,7 +20,7 @@ from spool.alarm import AlarmSink, LogOnlyAlarms
 from spool.archive.archive_reader import list_logs
 from spool.archive.store import ObjectStore
 from spool.errors import NotOwner, SpoolError, TerminalError, TransientError
-from spool.log.deadline import Deadline
+from spool.log.deadline import Deadline, boottime_ns
 from spool.replay.archive_source import READ_AHEAD, ArchiveSource
 from spool.replay.checkpoint import Checkpoint, CheckpointKey, CheckpointReader
 from spool.replay.kafka_sink import TRANSACTION_TIMEOUT_S
@@ -39,6 +39,8 @@ LOGS_EVERY_S = 30.0
 IDLE_S = (0.1, 0.25, 0.5, 1.0, 2.0)
 # With Kafka or the store away.
 OUTAGE_S = (0.5, 1.0, 2.0, 5.0)
+# Rule 28: waiting longer than this for a predecessor is an alarm.
+WAITS_ALARM_S = 600.0
 
 
 @dataclass
@@ -89,6 +91,7 @@ class Replayer:
         self._around: Surroundings | None = None
         self._listed = Deadline(0)
         self._errors: dict[str, SpoolError] = {}
+        self._waiting: dict[str, int] = {}
 
     def drain(
         self,
@@ -221,12 +224,22 @@ class Replayer:
             )
             if held_up is not None:
                 self._listed = Deadline.after(1.0)
-                LOGGER.info("log=%s waits for its predecessor %s", name.log, held_up)
+                self._note_waiting(name.log, held_up)
                 continue
+            if self._waiting.pop(name.log, None) is not None:
+                self._alarms.close("successor_waits", f"{self._stream.name}/{name.log}")
             source = ArchiveSource(self._store, root, self._stream.name, name.log, self._readers)
             log = LogReplay(self._around, name.log, source)
             log.look(checkpoint)
             self._logs[name.log] = log
+
+    def _note_waiting(self, log: str, predecessor: str) -> None:
+        """A successor that waits for long is an alarm: its predecessor's host may be gone for good."""
+        since = self._waiting.setdefault(log, boottime_ns())
+        LOGGER.info("log=%s waits for its predecessor %s", log, predecessor)
+        if boottime_ns() - since > WAITS_ALARM_S * 1e9:
+            subject = f"{self._stream.name}/{log}"
+            self._alarms.open("successor_waits", subject, f"log {predecessor} is not delivered to its end")
 
     def _surroundings(self) -> Surroundings:
         cluster = prepare(self._kafka, self._settings, self._stream)
