@@ -15,15 +15,16 @@ _COUNTRY = re.compile(r"[A-Z]{2}\Z")
 _TIME_FORMAT = "%Y-%m-%d %H:%M:%S"
 
 
-def report_id(header: Mapping[str, Any], content_sha256: str) -> str:
+def report_id(header: Mapping[str, Any], report_file: str) -> str:
     """
-    The natural key of a report, hashed: probe_asn, start_time, test_name, input_hashes and what it contains.
+    The natural key, hashed: probe_asn, start_time, test_name, input_hashes and `<collector>/<batch>/<path>`.
 
-    The hash of the file as the collector had it would do as well, but it must not be published: of a report that
-    says nothing but an address, the address could be found by trying.
+    A batch has its name from the collector on, so the same file has the same path whenever it is collected or
+    restored. The hash of the original would do as well, but it must not get about: of a report that says nothing but
+    an address, the address could be found by trying.
     """
     parts = [header.get(name) for name in ("probe_asn", "start_time", "test_name", "input_hashes")]
-    text = json.dumps([*parts, content_sha256], sort_keys=True, default=str)
+    text = json.dumps([*parts, report_file], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:40]
 
 

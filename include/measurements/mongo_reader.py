@@ -46,7 +46,7 @@ def _observed(test_name: str, rows: Iterable[Document], reports: dict[str, Docum
                 started_at=report["started_at"],
                 success=row.get("success") if test_name == REACHABILITY else row.get("connection") == "success",
                 runtime_s=_seconds(row.get("test_runtime")),
-                report_file=min(report["report_files"], default=""),
+                report_file=report["report_file"],
             )
 
 

@@ -68,7 +68,7 @@ class MeasurementStore:
             self._reports.create_indexes(
                 [
                     IndexModel([("test_name", ASCENDING), ("spillway.started_at", ASCENDING)]),
-                    IndexModel([("spillway.report_files", ASCENDING)]),
+                    IndexModel([("spillway.report_file", ASCENDING)]),
                 ]
             )
             self._measurements.create_indexes(
@@ -77,41 +77,43 @@ class MeasurementStore:
 
     def put(self, about: Prepared, entries: Iterable[bytes], report_file: str) -> Written:
         """Write a report and all its entries. Acknowledged by the server when it returns."""
-        identity = report_id(about.header, about.content_sha256)
+        identity = report_id(about.header, report_file)
         inserted = replaced = 0
         with mapped_errors():
-            change = {"$set": _fields(about), "$addToSet": {"spillway.report_files": report_file}}
-            self._reports.update_one({"_id": identity}, change, upsert=True)
+            self._reports.replace_one({"_id": identity}, _report(identity, about, report_file), upsert=True)
             failpoints.reach("measurements.report_begun")
             for bulk in _bulks(self._documents(identity, entries)):
                 again = self._insert(bulk)
                 inserted += len(bulk) - again
                 replaced += again
                 failpoints.reach("measurements.bulk_written")
+            self._remove_older(identity, about.entry_count, report_file)
             self._reports.update_one({"_id": identity}, {"$set": {"spillway.complete": True}})
             failpoints.reach("measurements.report_finished")
         return Written(identity, inserted, replaced)
 
-    def delete(self, identity: str, report_file: str) -> int:
-        """
-        Take a report out that was imported from this file; one that came from other files too stays.
-
-        Entries go first, so that nothing is left without its report. The number of entries deleted.
-        """
+    def delete(self, identity: str) -> int:
+        """Delete a report, entries first, so that nothing is left without its report. The number of entries."""
         with mapped_errors():
-            self._reports.update_one({"_id": identity}, {"$pull": {"spillway.report_files": report_file}})
-            lonely = {"_id": identity, "spillway.report_files": []}
-            if not self._reports.update_one(lonely, {"$set": {"spillway.complete": False}}).matched_count:
-                return 0
+            self._reports.update_one({"_id": identity}, {"$set": {"spillway.complete": False}})
             self._parts.delete_many({"report_id": identity})
             deleted = self._measurements.delete_many({"report_id": identity}).deleted_count
-            self._reports.delete_one(lonely)
+            self._reports.delete_one({"_id": identity})
         return int(deleted)
 
     def report_ids(self, report_file: str) -> list[str]:
         """Ids of the reports that were imported from this file."""
         with mapped_errors():
-            return [row["_id"] for row in self._reports.find({"spillway.report_files": report_file}, {"_id": 1})]
+            return [row["_id"] for row in self._reports.find({"spillway.report_file": report_file}, {"_id": 1})]
+
+    def _remove_older(self, identity: str, count: int, report_file: str) -> None:
+        """Of an earlier form of the same file: entries beyond the last, and the report under another header."""
+        beyond = {"report_id": identity, "number": {"$gte": count}}
+        if self._measurements.delete_many(beyond).deleted_count:
+            self._parts.delete_many({"report_id": identity, "_id": {"$gte": measurement_id(identity, count)}})
+        for other in self.report_ids(report_file):
+            if other != identity:
+                self.delete(other)
 
     def _documents(self, identity: str, entries: Iterable[bytes]) -> Iterator[bytes]:
         for number, entry in enumerate(entries):
@@ -179,17 +181,18 @@ def mapped_errors() -> Iterator[None]:
         raise MongoRefused(f"MongoDB: {type(error).__name__}", hint="check the connection's address") from error
 
 
-def _fields(about: Prepared) -> Document:
+def _report(identity: str, about: Prepared, report_file: str) -> Document:
     header = {f"{name}_in_report" if name in ("_id", "spillway") else name: v for name, v in about.header.items()}
-    return {
-        **header,
-        "spillway.content_sha256": about.content_sha256,
-        "spillway.measurement_count": about.entry_count,
-        "spillway.country": country(about.header),
-        "spillway.started_at": started_at(about.header),
-        "spillway.imported_at": datetime.now(UTC),
-        "spillway.complete": False,
+    ours = {
+        "report_file": report_file,
+        "content_sha256": about.content_sha256,
+        "measurement_count": about.entry_count,
+        "country": country(about.header),
+        "started_at": started_at(about.header),
+        "imported_at": datetime.now(UTC),
+        "complete": False,
     }
+    return {"_id": identity, **header, "spillway": ours}
 
 
 def _own_fields(identity: str, number: int) -> Document:

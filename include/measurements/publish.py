@@ -44,6 +44,8 @@ LOGGER = logging.getLogger(__name__)
 STAGE = "publish"
 PAGE = Path(__file__).parent / "mirror_page"
 INDEX_JSON, INDEX_YAML = "index.json", "index.yaml"
+# The rows with the size and time of each file they were made from: what is not made again. Ours alone.
+PUBLISHED = "published.json"
 PUBLIC_MODE = 0o644
 
 # Of a header, only these are in the index; where a probe was is not, beyond country and network.
@@ -52,7 +54,7 @@ HEADER_FIELDS = (
     "data_format_version", "input_hashes", "report_id",
 )  # fmt: skip
 
-failpoints.declare("measurements.publish.copied", "measurements.publish.indexed", "measurements.publish.removed")
+failpoints.declare(*(f"measurements.publish.{step}" for step in ("copied", "indexed", "told", "removed")))
 
 Row = dict[str, Any]
 
@@ -94,10 +96,11 @@ class _Publisher:
     summary: PublishSummary
 
     def run(self, title: str) -> PublishSummary:
-        known = {row["report_file"]: row for row in read_index(self.folders.public)}
+        known = {row["report_file"]: row for row in _read_rows(self.folders.exports / PUBLISHED)}
         rows = [row for report in self.folders.reports("imported") if (row := self._row(report, known.get(report)))]
         self._write_indexes(rows, title)
         failpoints.reach("measurements.publish.indexed")
+        self._tell(rows)
         self._remove(rows)
         self.summary.unknown = sum(1 for _ in unknown_files(self.folders.public, rows))
         if self.summary.unknown:
@@ -110,7 +113,6 @@ class _Publisher:
         status = source.stat()
         stamp = f"{status.st_size}-{status.st_mtime_ns}"
         if known and known["source"] == stamp and (self.folders.public / known["path"]).is_file():
-            self._settle(report)
             self.summary.unchanged += 1
             return known
         self.ledger.take("measurements", STAGE, [report])
@@ -122,14 +124,17 @@ class _Publisher:
             self.ledger.settle("measurements", STAGE, {report: "errored"})
             self.summary.errored += 1
             return None
-        self.emit("report.published", report, {"path": row["path"], "sha256": row["sha256"]})
-        self.ledger.settle("measurements", STAGE, {report: "out"})
         self.summary.published += 1
         return row
 
-    def _settle(self, report: str) -> None:
-        # A process died after the index named it. Nothing happens where it is settled.
-        self.ledger.settle("measurements", STAGE, {report: "out"})
+    def _tell(self, rows: list[Row]) -> None:
+        """Events and counts of what is in the index by now, from this run or one that died after its index."""
+        fresh = set(self.ledger.open_items("measurements", STAGE))
+        told = [row for row in rows if row["report_file"] in fresh]
+        for row in told:
+            self.emit("report.published", row["report_file"], {"path": row["path"], "sha256": row["sha256"]})
+        failpoints.reach("measurements.publish.told")
+        self.ledger.settle("measurements", STAGE, {row["report_file"]: "out" for row in told})
 
     def _copied(self, report: str, source: Path, stamp: str) -> Row:
         header = report_file.header(source)
@@ -150,10 +155,11 @@ class _Publisher:
     def _write_indexes(self, rows: list[Row], title: str) -> None:
         public = self.folders.public
         rows.sort(key=lambda row: str(row["path"]))
-        as_json = json.dumps(rows, sort_keys=True, indent=0, allow_nan=False)
+        shown = [{name: value for name, value in row.items() if name != "source"} for row in rows]
+        as_json = json.dumps(shown, sort_keys=True, indent=0, allow_nan=False)
         bridges = self.folders.exports / BRIDGES_FILE
         files = {
-            INDEX_YAML: yaml.dump(rows, Dumper=yaml.CSafeDumper, explicit_start=True, sort_keys=True),
+            INDEX_YAML: yaml.dump(shown, Dumper=yaml.CSafeDumper, explicit_start=True, sort_keys=True),
             BRIDGES_FILE: bridges.read_text(encoding="utf-8") if bridges.exists() else "{}",
             **{page.name: page.read_text(encoding="utf-8") for page in sorted(PAGE.glob("browse.*"))},
             "index.html": (PAGE / "index.html").read_text(encoding="utf-8").replace("{{title}}", html.escape(title)),
@@ -161,6 +167,7 @@ class _Publisher:
         }
         for name, content in files.items():
             write_durably(public / name, content, PUBLIC_MODE)
+        write_durably(self.folders.exports / PUBLISHED, json.dumps(rows, sort_keys=True))
 
     def _remove(self, rows: list[Row]) -> None:
         shown = {row["path"] for row in rows}
@@ -175,8 +182,12 @@ class _Publisher:
 
 def read_index(public: Path) -> list[Row]:
     """Rows of index.json; none where it is missing."""
+    return _read_rows(public / INDEX_JSON)
+
+
+def _read_rows(file: Path) -> list[Row]:
     try:
-        rows: list[Row] = json.loads((public / INDEX_JSON).read_text(encoding="utf-8"))
+        rows: list[Row] = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return []
     return rows

@@ -75,10 +75,16 @@ class Restorer:
         file = self.archive / archived
         if file.is_symlink() or not file.is_file():
             raise RestoreRefused(f"no archived report {archived!a}", hint="`ls` below the archive folder shows them")
-        report = archived.removesuffix(ARCHIVE_SUFFIX)
+        report = self._report_of(archived)
         public = tuple(row["path"] for row in read_index(self.folders.public) if row["report_file"] == report)
         state = next((name for name in STATES if self.folders.path(name, report).exists()), "")
         return RestorePlan(report, archived, state, tuple(self.store.report_ids(report)), public)
+
+    def _report_of(self, archived: str) -> str:
+        """A second original of one report is archived as `<report>.1.gz`."""
+        report = archived.removesuffix(ARCHIVE_SUFFIX)
+        first, _, number = report.rpartition(".")
+        return first if number.isdecimal() and (self.archive / (first + ARCHIVE_SUFFIX)).is_file() else report
 
     def restore(self, archived: str) -> RestorePlan:
         """Do it; the new report is in `staging` when it returns."""
@@ -104,7 +110,7 @@ class Restorer:
         self.unpublish()
         failpoints.reach("measurements.restore.unpublished")
         for identity in plan.report_ids:
-            self.store.delete(identity, plan.report)
+            self.store.delete(identity)
         failpoints.reach("measurements.restore.deleted")
         rename_durably(new, self.folders.path("staging", plan.report))
         failpoints.reach("measurements.restore.staged")

@@ -92,21 +92,34 @@ def test_importing_again_changes_no_count(store: Any, tmp_path: Path) -> None:
     assert again == (first.report_id, 0, 2)
 
 
-def test_the_same_report_from_two_files_is_one_report_until_both_are_taken_out(store: Any, tmp_path: Path) -> None:
-    identity = put(store, tmp_path, HEADER, {"input": "a"}).report_id
-    assert put(store, tmp_path, HEADER, {"input": "a"}, name="south/b1/r.yamloo").report_id == identity
-    assert store.delete(identity, "north/b1/r.yamloo") == 0
-    assert store.whole(measurement_id(identity, 0)) is not None
-    assert store.delete(identity, "south/b1/r.yamloo") == 1
-    assert store.whole(measurement_id(identity, 0)) is None
-    assert store.report_ids("south/b1/r.yamloo") == []
+def test_equal_reports_from_two_files_are_two_reports(store: Any, tmp_path: Path) -> None:
+    one = put(store, tmp_path, HEADER, {"input": "a"}).report_id
+    other = put(store, tmp_path, HEADER, {"input": "a"}, name="south/b1/r.yamloo").report_id
+    assert one != other
+    store.delete(one)
+    assert store.whole(measurement_id(one, 0)) is None
+    assert store.whole(measurement_id(other, 0))["input"] == "a"
+
+
+def test_a_shorter_form_of_the_same_file_leaves_nothing_of_the_longer(store: Any, tmp_path: Path) -> None:
+    longer = put(store, tmp_path, HEADER, *({"input": n} for n in range(5)))
+    assert put(store, tmp_path, HEADER, {"input": "x"}) == (longer.report_id, 0, 1)
+    assert store.whole(measurement_id(longer.report_id, 0))["input"] == "x"
+    assert store.whole(measurement_id(longer.report_id, 1)) is None
+
+
+def test_the_same_file_under_another_header_replaces_the_report(store: Any, tmp_path: Path) -> None:
+    old = put(store, tmp_path, HEADER, {"input": "a"}).report_id
+    new = put(store, tmp_path, {**HEADER, "test_name": "http_host"}, {"input": "a"}).report_id
+    assert store.report_ids("north/b1/r.yamloo") == [new]
+    assert store.whole(measurement_id(old, 0)) is None
 
 
 def test_deleting_takes_all_entries_of_one_report_and_of_no_other(store: Any, tmp_path: Path) -> None:
     one = put(store, tmp_path, HEADER, {"input": "a"}, {"input": "b"}).report_id
     other = put(store, tmp_path, HEADER, {"input": "c"}, name="x").report_id
-    assert store.delete(one, "north/b1/r.yamloo") == 2
-    assert store.delete(one, "north/b1/r.yamloo") == 0
+    assert store.delete(one) == 2
+    assert store.delete(one) == 0
     assert store.whole(measurement_id(other, 0))["input"] == "c"
 
 
@@ -141,7 +154,7 @@ def test_an_oversize_entry_can_be_found_by_its_small_fields_and_leaves_no_parts(
     [row] = real.database["measurements"].find({"input": "big"})
     assert row["oversize"]["parts"] == 3
     assert "text" not in row
-    real.delete(written.report_id, "north/b1/r.yamloo")
+    real.delete(written.report_id)
     assert real.database["measurement_parts"].count_documents({}) == 0
 
 

@@ -30,7 +30,7 @@ BAD = "north/b1/zbad"
 
 STAGES = [name for name in failpoints.NAMES if name.startswith(("measurements.postprocess.", "measurements.import."))]
 WRITES = ["measurements.report_begun", "measurements.bulk_written", "measurements.report_finished"]
-PUBLISH = ["measurements.publish.copied", "measurements.publish.indexed", "measurements.publish.removed"]
+PUBLISH = [name for name in failpoints.NAMES if name.startswith("measurements.publish.")]
 RESTORE = [name for name in failpoints.NAMES if name.startswith("measurements.restore.")]
 
 
@@ -89,7 +89,7 @@ def kill_ten_times(run: Callable[[], object], name: str) -> None:
     assert killed, f"{name} was never passed"
 
 
-@pytest.mark.parametrize("name", [*STAGES, *WRITES, *PUBLISH[:2], "measurements.refused.moved"])
+@pytest.mark.parametrize("name", [*STAGES, *WRITES, *PUBLISH[:-1], "measurements.refused.moved"])
 def test_a_kill_at_any_step_loses_and_doubles_nothing(
     tmp_path: Path, uri: str, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -26,32 +26,32 @@ class MemoryMeasurements:
     def put(self, about: Prepared, entries: Iterable[bytes], report_file: str) -> Written:
         if self.failures:
             raise self.failures.pop(0)
-        identity = report_id(about.header, about.content_sha256)
-        files = {*self.reports.get(identity, {}).get("files", ()), report_file}
+        identity = report_id(about.header, report_file)
+        for other in self.report_ids(report_file):
+            if other != identity:
+                self.delete(other)
         before = len(self.measurements)
         total = 0
         for number, entry in enumerate(entries):
             name = measurement_id(identity, number)
             self.measurements[name] = {"_id": name, "report_id": identity, "number": number, **bson.decode(entry)}
             total += 1
-        self.reports[identity] = {**about.header, "files": files}
         inserted = len(self.measurements) - before
+        self.reports[identity] = {**about.header, "file": report_file}
+        for name in [n for n, row in self.measurements.items() if row["report_id"] == identity]:
+            if self.measurements[name]["number"] >= total:
+                del self.measurements[name]
         return Written(identity, inserted, total - inserted)
 
-    def delete(self, identity: str, report_file: str) -> int:
-        if identity not in self.reports:
-            return 0
-        self.reports[identity]["files"].discard(report_file)
-        if self.reports[identity]["files"]:
-            return 0
-        del self.reports[identity]
+    def delete(self, identity: str) -> int:
+        self.reports.pop(identity, None)
         gone = [name for name, row in self.measurements.items() if row["report_id"] == identity]
         for name in gone:
             del self.measurements[name]
         return len(gone)
 
     def report_ids(self, report_file: str) -> list[str]:
-        return [identity for identity, row in self.reports.items() if report_file in row["files"]]
+        return [identity for identity, row in self.reports.items() if row["file"] == report_file]
 
     def whole(self, identity: str) -> dict[str, Any] | None:
         return self.measurements.get(identity)

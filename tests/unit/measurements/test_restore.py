@@ -113,6 +113,16 @@ def test_what_is_no_archived_report_is_refused(restoring: Restoring, archived: s
     assert restoring.state.states() == {REPORT: ["imported"]}
 
 
+def test_a_second_original_of_the_same_path_is_of_the_same_report(restoring: Restoring) -> None:
+    packed = restoring.archive / ARCHIVED
+    second = packed.with_name(packed.name.replace(".gz", ".1.gz"))
+    second.write_bytes(packed.read_bytes())
+    assert restoring.restorer().plan(ARCHIVED.replace(".gz", ".1.gz")).report == REPORT
+    lonely = packed.with_name("lonely.2.gz")
+    lonely.write_bytes(packed.read_bytes())
+    assert restoring.restorer().plan("north/b1/archive/lonely.2.gz").report == "north/b1/archive/lonely.2"
+
+
 def test_a_damaged_archive_file_is_refused(restoring: Restoring) -> None:
     packed = restoring.archive / ARCHIVED
     packed.write_bytes(packed.read_bytes()[:-9])
