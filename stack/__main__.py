@@ -44,6 +44,8 @@ def main() -> int:
     options = parser.parse_args()
     try:
         _run(options)
+    except BrokenPipeError:  # | head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except StackProblem as problem:
         print(f"stack: {problem}", file=sys.stderr)
         if problem.hint:
@@ -75,14 +77,15 @@ def up(place: Place, only: list[str]) -> None:
     chosen = [service for service in services if not only or service.name in only]
     if unknown := set(only) - {service.name for service in services}:
         raise StackProblem(f"unknown service {', '.join(sorted(unknown))}", f"known are {_names(services)}")
-    supervisor = Supervisor(place)
-    if supervisor.is_running():
-        supervisor.update(services)
-    else:
-        supervisor.start(services)
     started = time.monotonic()
-    for service in chosen:
-        start(supervisor, place, service)
+    with place.alone():
+        supervisor = Supervisor(place)
+        if supervisor.is_running():
+            supervisor.update(services)
+        else:
+            supervisor.start(services)
+        for service in chosen:
+            start(supervisor, place, service)
     print(
         f"the stack is up ({time.monotonic() - started:.0f} s); `make status` shows it, `make down` stops it",
         flush=True,
@@ -117,15 +120,16 @@ def start(supervisor: Supervisor, place: Place, service: Service) -> None:
 
 def down(place: Place) -> None:
     """Stop in the opposite order, then the supervisor; then whatever is left."""
-    supervisor = Supervisor(place)
-    if supervisor.is_running():
-        for service in reversed(all_services(place)):
-            if supervisor.state(service.name)["statename"] in ("RUNNING", "STARTING", "BACKOFF"):
-                supervisor.stop_process(service.name)
-                print(f"  {service.name} stopped", flush=True)
-        supervisor.shutdown()
-    left = processes.end(place)
-    print(f"the stack is down{f', {left} leftovers ended' if left else ''}", flush=True)
+    with place.alone():
+        supervisor = Supervisor(place)
+        if supervisor.is_running():
+            for service in reversed(all_services(place)):
+                if supervisor.state(service.name)["statename"] in ("RUNNING", "STARTING", "BACKOFF"):
+                    supervisor.stop_process(service.name)
+                    print(f"  {service.name} stopped", flush=True)
+            supervisor.shutdown()
+        left = processes.end(place)
+    print(f"the stack is down{f'; {left} processes were left and have been ended' if left else ''}", flush=True)
 
 
 def status(place: Place) -> None:
@@ -161,12 +165,13 @@ def one(place: Place, verb: str, name: str) -> None:
     supervisor = Supervisor(place)
     if not supervisor.is_running():
         raise StackProblem("the stack is not running", "make up")
-    if verb == "kill":
-        supervisor.kill_process(name)
-    elif verb == "stop":
-        supervisor.stop_process(name)
-    else:
-        start(supervisor, place, services[name])
+    with place.alone():
+        if verb == "kill":
+            supervisor.kill_process(name)
+        elif verb == "stop":
+            supervisor.stop_process(name)
+        else:
+            start(supervisor, place, services[name])
 
 
 def _log_end(place: Place, name: str, lines: int = 15) -> str:

@@ -25,7 +25,7 @@ def credentials(place: Place) -> dict[str, str]:
     missing = [name for name in _names() if name not in held]
     if missing:
         held |= {name: _make(name) for name in missing}
-        _write_private(path, json.dumps(held, indent=1))
+        write_private(path, json.dumps(held, indent=1))
     return held
 
 
@@ -33,7 +33,7 @@ def airflow_passwords_file(place: Place) -> Path:
     """The users' passwords in the form of Airflow's simple auth manager."""
     held = credentials(place)
     path = place.make("airflow") / "passwords.json"
-    _write_private(path, json.dumps({user: held[f"airflow_user_{user}"] for user in USERS}, indent=1))
+    write_private(path, json.dumps({user: held[f"airflow_user_{user}"] for user in USERS}, indent=1))
     return path
 
 
@@ -43,13 +43,28 @@ def _names() -> list[str]:
     return services + airflow
 
 
+def fernet_key() -> str:
+    return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
+
+
+def token() -> str:
+    return secrets.token_hex(16)
+
+
+def cluster_id() -> str:
+    """Kafka's: 16 bytes in base64. A leading dash would be taken for an option."""
+    text = base64.urlsafe_b64encode(secrets.token_bytes(16))[:22].decode()
+    return f"A{text[1:]}" if text.startswith("-") else text
+
+
 def _make(name: str) -> str:
     if name == "airflow_fernet":
-        return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
-    return secrets.token_hex(8) if name.startswith("airflow_user") else secrets.token_hex(16)
+        return fernet_key()
+    return secrets.token_hex(8) if name.startswith("airflow_user") else token()
 
 
-def _write_private(path: Path, text: str) -> None:
+def write_private(path: Path, text: str) -> None:
+    """Whole or not at all, for its owner's eyes only."""
     temporary = path.with_suffix(".tmp")
     descriptor = os.open(temporary, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:

@@ -8,8 +8,12 @@ Where a stack lives: one folder, one range of ports. Two checkouts run side by s
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import socket
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,6 +63,25 @@ class Place:
         path.mkdir(parents=True, exist_ok=True)
         path.chmod(mode)
         return path
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """One command at a time changes a stack. StackProblem when another is at work for longer than ten minutes."""
+        with (self.make("run") / "lock").open("a") as lock:
+            deadline = time.monotonic() + 600
+            while not _try_lock(lock.fileno()):
+                if time.monotonic() > deadline:
+                    raise StackProblem("another `make up` or `make down` is at work", "wait for it, or end it")
+                time.sleep(0.2)
+            yield
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def from_environment() -> Place:

@@ -1,4 +1,9 @@
-"""Finding what a stack left running: every process of a stack carries its folder in SPILLWAY_STACK."""
+"""
+Finding what a stack left running.
+
+Two marks: all descendants of its supervisor share a session, which is recorded; and they carry the stack's folder in
+SPILLWAY_STACK. The second alone is not enough: sshd and Airflow write their titles over their environment.
+"""
 
 from __future__ import annotations
 
@@ -6,25 +11,68 @@ import os
 import signal
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 from stack.place import Place
 
 VARIABLE = "SPILLWAY_STACK"
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
+
+
+class _Process(NamedTuple):
+    state: str
+    session: int
+    started: int  # ticks since boot
+
+
+def record_session(place: Place, supervisor_pid: int) -> None:
+    """Remember the session of a supervisor that has just started."""
+    process = _look(supervisor_pid)
+    if process is not None:
+        text = f"{_BOOT.read_text().strip()} {process.session} {process.started}\n"
+        place.path("run", "session").write_text(text, encoding="ascii")
 
 
 def leftovers(place: Place) -> list[int]:
     """Processes of this stack, whoever their parent is now. Only those we may look at are seen."""
     wanted = f"{VARIABLE}={place.folder}".encode()
-    found = []
+    found = _in_session(place)
     for path in Path("/proc").glob("[0-9]*/environ"):
         try:
             variables = path.read_bytes().split(b"\0")
         except OSError:
             continue
         pid = int(path.parent.name)
-        if wanted in variables and pid != os.getpid():
+        if wanted in variables and pid not in found:
             found.append(pid)
-    return [*found, *_postgres(place, found)]
+    found += _postgres(place, found)
+    return [pid for pid in found if pid != os.getpid() and is_alive(pid)]
+
+
+def _in_session(place: Place) -> list[int]:
+    """
+    A session's number is not given away while it has members, so they are ours unless the number was given away
+    after all of ours had gone: then its leader, or the member, does not fit the recorded time.
+    """
+    try:
+        boot, session_text, started_text = place.path("run", "session").read_text(encoding="ascii").split()
+    except (OSError, ValueError):
+        return []
+    session, started = int(session_text), int(started_text)
+    leader = _look(session)
+    if boot != _BOOT.read_text().strip() or (leader is not None and leader.started > started):
+        return []
+    pids = [int(path.name) for path in Path("/proc").glob("[0-9]*")]
+    looked = [(pid, _look(pid)) for pid in pids]
+    return [pid for pid, seen in looked if seen is not None and seen.session == session and seen.started >= started]
+
+
+def _look(pid: int) -> _Process | None:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rsplit(")", 1)[1].split()
+    except (OSError, IndexError):
+        return None
+    return _Process(state=fields[0], session=int(fields[3]), started=int(fields[19]))
 
 
 def _postgres(place: Place, found: list[int]) -> list[int]:
@@ -40,10 +88,12 @@ def _postgres(place: Place, found: list[int]) -> list[int]:
 def end(place: Place, wait_s: float = 20.0) -> int:
     """End all leftovers, politely first. Returns how many there were."""
     pids = leftovers(place)
+    postgres = _postgres(place, [])
     for pid in pids:
-        _send(pid, signal.SIGTERM)
+        # SIGTERM lets PostgreSQL wait for its clients.
+        _send(pid, signal.SIGINT if pid in postgres else signal.SIGTERM)
     deadline = time.monotonic() + wait_s
-    while (left := [pid for pid in pids if _is_alive(pid)]) and time.monotonic() < deadline:
+    while (left := [pid for pid in pids if is_alive(pid)]) and time.monotonic() < deadline:
         time.sleep(0.1)
     for pid in {*left, *leftovers(place)}:
         _send(pid, signal.SIGKILL)
@@ -57,8 +107,6 @@ def _send(pid: int, number: int) -> None:
         return
 
 
-def _is_alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except OSError:
-        return False
+def is_alive(pid: int) -> bool:
+    process = _look(pid)
+    return process is not None and process.state != "Z"

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from stack.place import StackProblem
 
 
 def _nothing() -> None:
@@ -43,3 +46,15 @@ def own(path: Path, user: str) -> None:
     """Give a folder to the user a service runs as, when we are root."""
     if user and os.geteuid() == 0:
         shutil.chown(path, user, user)
+
+
+def require_way_in(folder: Path, user: str) -> None:
+    """StackProblem where a service that runs as `user` could not reach its folder; root itself reaches everything."""
+    if not user:
+        return
+    for parent in folder.parents:
+        if not parent.stat().st_mode & stat.S_IXOTH and parent.owner() != user:
+            raise StackProblem(
+                f"{user} may not enter {parent}, in which the stack's folder lies",
+                f"chmod o+x {parent}, or STACK_DIR=/var/tmp/spillway",
+            )

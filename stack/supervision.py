@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import os
 import shlex
+import signal
 import socket
 import subprocess
 import sys
@@ -70,10 +72,12 @@ class Supervisor:
             if time.monotonic() > deadline:
                 raise StackProblem("supervisor does not answer", f"see {self._place.path('log', 'supervisord.log')}")
             time.sleep(0.05)
+        processes.record_session(self._place, int(self.calls.getPID()))
 
     def update(self, services: list[Service]) -> None:
         """Take over a changed configuration without touching what runs."""
         self.write_configuration(services)
+        processes.record_session(self._place, int(self.calls.getPID()))
         added, _changed, _removed = self.calls.reloadConfig()[0]
         for name in added:
             self.calls.addProcessGroup(name)
@@ -99,16 +103,24 @@ class Supervisor:
                 raise StackProblem(f"{name} did not stop: {fault.faultString}") from None
 
     def kill_process(self, name: str) -> None:
-        """SIGKILL, and not started again until somebody asks."""
-        info = self.state(name)
-        if info["pid"]:
-            self.calls.signalProcess(name, "KILL")
-        self.stop_process(name)
+        """SIGKILL to it and to what it started; not started again until somebody asks."""
+        if pid := self.state(name)["pid"]:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(pid, signal.SIGKILL)
+        deadline = time.monotonic() + 30
+        # Between its end and the next look of the supervisor a process is neither stopped nor started again.
+        while self.state(name)["statename"] not in ("STOPPED", "FATAL", "UNKNOWN"):
+            self.stop_process(name)
+            if time.monotonic() > deadline:
+                raise StackProblem(f"{name} does not stay down")
+            time.sleep(0.1)
 
     def shutdown(self) -> None:
+        """Returns when the supervisor itself has gone."""
+        pid = int(self.calls.getPID())
         self.calls.shutdown()
         deadline = time.monotonic() + 60
-        while self.is_running() and time.monotonic() < deadline:
+        while processes.is_alive(pid) and time.monotonic() < deadline:
             time.sleep(0.1)
 
     def write_configuration(self, services: list[Service]) -> Path:

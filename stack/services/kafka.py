@@ -6,12 +6,11 @@ The settings that differ from Kafka's defaults, and why, stand in `settings`.
 
 from __future__ import annotations
 
-import base64
 import subprocess
-import uuid
 from collections.abc import Mapping
 from pathlib import Path
 
+from stack.credentials import cluster_id
 from stack.place import HOST, Place, StackProblem
 from stack.probes import kafka_brokers
 from stack.service import Service
@@ -88,11 +87,8 @@ def prepare(tools: Path, folder: Path, port: int, controller_port: int, more: Ma
     lines = [f"{key}={value}" for key, value in settings(folder, port, controller_port, more or {}).items()]
     (folder / "server.properties").write_text("\n".join(lines) + "\n", encoding="utf-8")
     if not (folder / "data" / "meta.properties").exists():
-        cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes)[:22].decode()
-        if cluster_id.startswith("-"):
-            cluster_id = "A" + cluster_id[1:]  # the tool takes a leading dash for an option
         command = java(
-            tools, "kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", str(folder / "server.properties")
+            tools, "kafka.tools.StorageTool", "format", "-t", cluster_id(), "-c", str(folder / "server.properties")
         )
         run = subprocess.run(command, capture_output=True, text=True, check=False)
         if run.returncode:

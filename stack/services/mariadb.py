@@ -9,7 +9,7 @@ import subprocess
 
 from stack.credentials import credentials
 from stack.place import HOST, Place, StackProblem
-from stack.service import Service, own
+from stack.service import Service, own, require_way_in
 
 USER, DATABASE = "spillway", "app"
 
@@ -29,6 +29,7 @@ def service(place: Place) -> Service:
 
 
 def _prepare(place: Place, system_user: str) -> None:
+    require_way_in(place.path("mariadb"), system_user)
     folder = place.make("mariadb")
     own(folder, system_user)
     own(place.make("run", "mariadb"), system_user)

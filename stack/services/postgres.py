@@ -8,7 +8,7 @@ from pathlib import Path
 
 from stack.credentials import credentials
 from stack.place import HOST, Place, StackProblem
-from stack.service import Service, own
+from stack.service import Service, own, require_way_in
 
 USER = DATABASE = "airflow"
 
@@ -42,6 +42,7 @@ def program(name: str) -> Path:
 
 
 def _prepare(place: Place, system_user: str) -> None:
+    require_way_in(place.path("postgres"), system_user)
     folder = place.make("postgres")
     own(folder, system_user)
     own(place.make("run", "postgres"), system_user)

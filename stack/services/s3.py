@@ -10,6 +10,8 @@ from stack.place import BUCKETS, HOST, Place
 from stack.probes import http_ok
 from stack.service import Service
 
+PARTS = ("s3", "s3_master", "s3_volume", "s3_filer", "s3_admin")
+
 
 def service(place: Place) -> Service:
     folder = place.path("s3")
@@ -31,7 +33,8 @@ def service(place: Place) -> Service:
         prepare=lambda: (place.make("s3"), place.make("run")),
         ready=lambda: http_ok(f"http://{HOST}:{port}/healthz"),
         settle=lambda: make_buckets(f"http://{HOST}:{port}", keys["s3_access_key"], keys["s3_secret_key"], BUCKETS),
-        ports=(port, place.port("s3_master"), place.port("s3_volume"), place.port("s3_filer")),
+        # Each also listens 10000 higher, for gRPC.
+        ports=tuple(place.port(part) + more for part in PARTS for more in (0, 10000)),
         url=f"http://{HOST}:{port}",
     )
 

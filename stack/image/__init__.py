@@ -1,0 +1,1 @@
+"""What runs inside the containers of docker-compose.airflow.yml, and nowhere else."""
