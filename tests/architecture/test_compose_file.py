@@ -1,0 +1,206 @@
+"""docker-compose.airflow.yml, as far as it can be checked without Docker: every reference in it leads somewhere."""
+
+import fnmatch
+import json
+import re
+import shlex
+from importlib import resources
+
+import jsonschema
+import pytest
+import yaml
+
+from stack.compose_env import filled
+from stack.credentials import USERS
+from stack.environment import connections, deployment
+from stack.place import BUCKETS, OFFSETS, Place
+from tests.fakes.airflow_home import REPOSITORY
+
+FILE = REPOSITORY / "docker-compose.airflow.yml"
+# ${NAME}, ${NAME:-default}, ${NAME:?message}; $$ is a dollar.
+VARIABLE = re.compile(r"\$(?:\$|\{(\w+)(?::([-?])([^}]*))?\})")
+
+
+@pytest.fixture(scope="module")
+def example():
+    """.env as a person gets it."""
+    lines = filled((REPOSITORY / ".env.example").read_text()).splitlines()
+    return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+
+
+@pytest.fixture(scope="module")
+def compose(example):
+    """The file with merges and variables resolved, as Compose sees it."""
+    return interpolate(yaml.safe_load(FILE.read_text()), example)
+
+
+def interpolate(node, variables):
+    if isinstance(node, dict):
+        return {key: interpolate(value, variables) for key, value in node.items()}
+    if isinstance(node, list):
+        return [interpolate(value, variables) for value in node]
+    return VARIABLE.sub(lambda match: resolved(match, variables), node) if isinstance(node, str) else node
+
+
+def resolved(match, variables):
+    name, kind, text = match.groups()
+    if name is None:
+        return "$"
+    if value := variables.get(name):
+        return value
+    assert kind == "-", f"{name} has neither a value nor a default"
+    return text
+
+
+def schema_problems(document):
+    text = resources.files("check_jsonschema").joinpath("builtin_schemas/vendor/compose-spec.json").read_text()
+    schema = json.loads(text)
+    validator = jsonschema.validators.validator_for(schema)(schema)
+    return [f"{'/'.join(map(str, error.path))}: {error.message}" for error in validator.iter_errors(document)]
+
+
+def services(compose, **having):
+    return {name: service for name, service in compose["services"].items() if having.items() <= service.items()}
+
+
+def airflow_services(compose):
+    return services(compose, image="spillway-airflow")
+
+
+def test_it_fits_the_schema_of_the_compose_specification(compose):
+    assert schema_problems(compose) == []
+    assert schema_problems(yaml.safe_load(FILE.read_text())) == []
+
+
+def test_the_schema_would_see_a_mistyped_key(compose):
+    mistyped = {**compose, "services": {"s3": {"image": "x", "heathcheck": {}}}}
+    assert schema_problems(mistyped) != []
+
+
+def test_every_variable_is_in_the_example_and_every_one_of_the_example_is_used(example):
+    used = {match[1] for match in VARIABLE.finditer(FILE.read_text()) if match[1]}
+    assert used == set(example)
+
+
+def test_a_secret_has_no_default(example):
+    secret = [name for name, value in template_lines() if value.startswith("make:")]
+    assert len(secret) == 13
+    for match in VARIABLE.finditer(FILE.read_text()):
+        if match[1] in secret:
+            assert match[2] == "?", f"{match[0]} must be refused when it is not set"
+
+
+def template_lines():
+    lines = (REPOSITORY / ".env.example").read_text().splitlines()
+    return [line.split("=", 1) for line in lines if line and not line.startswith("#")]
+
+
+def test_secrets_are_fresh_each_time():
+    template = (REPOSITORY / ".env.example").read_text()
+    one, other = filled(template), filled(template)
+    assert "make:" not in one.split("AIRFLOW_PORT")[1]
+    assert sum(a != b for a, b in zip(one.splitlines(), other.splitlines(), strict=True)) == 13
+
+
+def test_every_volume_is_declared_and_used_and_every_bound_file_exists(compose):
+    used = {volume.split(":")[0] for service in compose["services"].values() for volume in service.get("volumes", [])}
+    named = {volume for volume in used if not volume.startswith(".")}
+    assert named == set(compose["volumes"])
+    bound = used - named
+    assert bound
+    assert all((REPOSITORY / path).is_file() for path in bound)
+
+
+def test_every_build_context_has_its_dockerfile_and_what_that_copies(compose):
+    built = {service["image"]: service["build"] for service in compose["services"].values() if "build" in service}
+    assert set(built) == {"spillway-airflow", "spillway-collector"}
+    for build in built.values():
+        dockerfile = REPOSITORY / build["context"] / build["dockerfile"]
+        copied = [line for line in dockerfile.read_text().splitlines() if re.match(r"COPY (?!--from)", line)]
+        assert copied
+        for line in copied:
+            for source in shlex.split(line)[1:-1]:
+                assert (REPOSITORY / source).exists(), source
+                assert sent_to_docker(source), f"{source} is left out by .dockerignore"
+
+
+def sent_to_docker(path):
+    """.dockerignore: the last pattern that fits decides; a kept folder keeps what lies in it."""
+    lines = [line for line in (REPOSITORY / ".dockerignore").read_text().splitlines() if not line.startswith("#")]
+    sent = True
+    for line in lines:
+        pattern = line.removeprefix("!")
+        if fnmatch.fnmatch(path, pattern) or path.startswith(f"{pattern}/"):
+            sent = line.startswith("!")
+    return sent
+
+
+def test_nothing_private_is_sent_to_docker():
+    assert not any(sent_to_docker(path) for path in (".env", ".git", ".stack", ".venv", "docs/DAGs.md"))
+
+
+def test_a_service_waits_only_for_what_can_become_healthy(compose):
+    for name, service in compose["services"].items():
+        for other, how in service.get("depends_on", {}).items():
+            assert other in compose["services"], f"{name} waits for {other}, which does not exist"
+            if how["condition"] == "service_healthy":
+                assert "healthcheck" in compose["services"][other], f"{name} waits for the health of {other}"
+
+
+def test_the_scheduler_starts_after_the_api_server(compose):
+    waits = compose["services"]["airflow-scheduler"]["depends_on"]
+    assert waits["airflow-api-server"] == {"condition": "service_healthy"}
+
+
+def test_all_components_and_the_shipper_are_there_with_one_host_name(compose):
+    names = set(airflow_services(compose))
+    components = {"airflow-api-server", "airflow-scheduler", "airflow-dag-processor", "airflow-triggerer"}
+    assert names == components | {"airflow-init", "shipper"}
+    # Containers that share the spool folder and had different names would each start a log of their own.
+    assert {service["hostname"] for service in airflow_services(compose).values()} == {"spillway"}
+
+
+def test_airflow_is_told_what_the_local_stack_tells_it(compose, tmp_path):
+    place = Place(tmp_path, 20000)
+    told = airflow_services(compose)["airflow-scheduler"]["environment"]
+    assert connections(place).keys() <= told.keys()
+    # Folders of the local stack's own, and the mirror, which a web server of one's own serves here.
+    left_out = {"STACK_DIR", "STACK_PORT_BASE", "SPILLWAY_MIRROR_PORT"}
+    assert deployment(place).keys() - left_out <= told.keys()
+    for name, text in connections(place).items():
+        ours, theirs = json.loads(told[name]), json.loads(text)
+        assert ours["conn_type"] == theirs["conn_type"]
+        assert ours.get("schema") == theirs.get("schema")
+
+
+def test_hosts_that_airflow_is_told_are_services(compose):
+    told = airflow_services(compose)["airflow-scheduler"]["environment"]
+    hosts = {json.loads(value).get("host") for name, value in told.items() if name.startswith("AIRFLOW_CONN_")}
+    texts = [str(value) for name, value in told.items() if not name.endswith("BASE_URL")]
+    hosts |= {match[1] for text in texts for match in re.finditer(r"(?:https?|mongodb)://([\w-]+)", text)}
+    hosts |= {match[1] for text in texts for match in re.finditer(r"@([\w-]+):5432", text)}
+    hosts |= {told["COLLECTOR_A_HOST"], told["COLLECTOR_B_HOST"], told["SPOOL_KAFKA_BOOTSTRAP"].split(":")[0]}
+    hosts -= {None}
+    assert len(hosts) >= 8
+    assert hosts <= compose["services"].keys()
+
+
+def test_every_user_has_a_password(compose):
+    told = compose["services"]["airflow-init"]["environment"]
+    assert {name for name in told if name.startswith("AIRFLOW_PASSWORD_")} == {
+        f"AIRFLOW_PASSWORD_{user.upper()}" for user in USERS
+    }
+    users = told["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS"]
+    assert dict(pair.split(":") for pair in users.split(",")) == USERS
+
+
+def test_ports_are_published_on_loopback_only(compose):
+    published = [port for service in compose["services"].values() for port in service.get("ports", [])]
+    assert len(published) == 2
+    assert all(port.startswith("127.0.0.1:") for port in published)
+
+
+def test_it_has_the_neighbours_of_the_local_stack(compose):
+    local = {name for name in OFFSETS if "_" not in name} - {"smtp", "mirror", "airflow"}
+    assert local | {"mail", "collector-a", "collector-b"} <= compose["services"].keys()
+    assert f"-bucket={BUCKETS[0]}" in compose["services"]["s3"]["command"]
