@@ -126,7 +126,8 @@ class Rules:
         touches: list[Touch] = []
         new = self._by_test(test, entry, "", touches)
         if isinstance(nested := new.get("report"), dict):
-            new = new | {"report": self._by_test(test, nested, "report.", touches)}
+            below = self._by_test(test, nested, "report.", touches)
+            new = new if below is nested else new | {"report": below}
         return Sanitized(self._redact(new, "", touches), tuple(touches))
 
     def redact_text(self, text: str) -> str:
