@@ -82,7 +82,7 @@ class DropFolder:
             if not target.exists():
                 break
         else:
-            raise GateRefused(f"{path!a} of {batch} was changed too often", hint="take it out by hand")
+            raise GateRefused(f"a file of {batch} was changed too often", hint="take it out by hand")
         target.parent.mkdir(parents=True, exist_ok=True)
         (self._folder / batch / path).rename(target)
         (self._folder / (late + READY_SUFFIX)).touch()

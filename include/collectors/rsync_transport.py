@@ -43,7 +43,9 @@ class RsyncTransport:
     def stage(self, batch: str) -> int:
         answer = self._row("stage", batch, str(self._collector.quiet_s), *self._collector.directories)
         if unfit := answer.get("unfit"):
-            LOGGER.warning("%s: names unfit for a manifest stay at the host: %s", self._collector.id, unfit)
+            LOGGER.warning(
+                "%s: %s files have names unfit for a manifest and stay at the host", self._collector.id, unfit
+            )
         LOGGER.info("%s: staged %s files, %s wait", self._collector.id, answer["files"], answer["waiting"])
         return int(answer["files"])
 

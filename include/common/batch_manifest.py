@@ -43,8 +43,9 @@ class Difference(NamedTuple):
         return bool(self.missing or self.unknown or self.changed)
 
     def __str__(self) -> str:
+        # Counts only: names of files that were not sanitized yet may give away what is in them.
         parts = zip(("missing", "unknown", "changed"), self, strict=True)
-        return ", ".join(f"{len(names)} {what} ({names[0]!a}...)" for what, names in parts if names)
+        return ", ".join(f"{len(names)} {what}" for what, names in parts if names)
 
 
 def parse(text: str) -> dict[str, str]:
@@ -55,9 +56,9 @@ def parse(text: str) -> dict[str, str]:
             continue
         match = _LINE.match(line)
         if match is None or not is_safe_path(match[2]):
-            raise ManifestRefused(f"line {number} is not `sha256  path`: {line[:200]!a}")
+            raise ManifestRefused(f"line {number} is not `sha256  path` of a safe path")
         if match[2] in manifest:
-            raise ManifestRefused(f"line {number} names {match[2]!a} again")
+            raise ManifestRefused(f"line {number} names a path again")
         manifest[match[2]] = match[1]
     if len(manifest) > FILES_MAX:
         raise ManifestRefused(f"{len(manifest)} files are more than a batch may have ({FILES_MAX})")
@@ -95,7 +96,7 @@ def hashed(folder: Path) -> dict[str, str]:
     manifest: dict[str, str] = {}
     for path, file in _files(folder).items():
         if not _is_regular(file) or not is_safe_path(path):
-            raise ManifestRefused(f"{path!a} is not a regular file with a name that fits a line of text")
+            raise ManifestRefused(f"{folder} holds what is no regular file, or a name that fits no line of text")
         manifest[path] = sha256_of(file)
     return manifest
 

@@ -337,3 +337,22 @@ def test_originals_are_private_on_this_side_too(host: CollectorHost, aggregator:
     aggregator.sync_host(host)
     for room in ("raw", "collecting", "collected"):
         assert (aggregator.state / room).stat().st_mode & 0o077 == 0, room
+
+
+def test_no_log_and_no_error_names_a_file_that_is_not_sanitized_yet(
+    host: CollectorHost, aggregator: Aggregator, caplog: pytest.LogCaptureFixture
+) -> None:
+    secret = "198.51.100.7"
+    host.record(f"{secret}.yamloo", b"1")
+    host.record(f"{secret}\n.yamloo", b"1")
+
+    def corrupt(batch: str, folder: Path) -> None:
+        (folder / "archive" / f"{secret}.yamloo").write_bytes(b"evil")
+
+    caplog.set_level("DEBUG")
+    with pytest.raises(BatchDiffers) as differs:
+        aggregator.sync(host.collector, Meddling(host, corrupt, times=2))
+    aggregator.sync_host(host)
+    assert secret not in caplog.text
+    assert secret not in str(differs.value)
+    assert secret not in str(aggregator.events)
