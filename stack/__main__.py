@@ -94,9 +94,10 @@ def up(place: Place, only: list[str]) -> None:
 
 def start(supervisor: Supervisor, place: Place, service: Service) -> None:
     """StackProblem with the end of its log when it does not answer in time."""
-    if supervisor.state(service.name)["statename"] == "RUNNING" and service.ready():
+    begun = supervisor.state(service.name)["statename"] in ("RUNNING", "STARTING")
+    if begun and service.ready():
         return
-    if supervisor.state(service.name)["statename"] not in ("RUNNING", "STARTING"):
+    if not begun:
         taken = [port for port in service.ports if is_listening(port)]
         if taken:
             raise StackProblem(
@@ -139,7 +140,7 @@ def status(place: Place) -> None:
     print(f"stack in {place.folder}, ports from {place.port_base}" + ("" if running else " (not running: `make up`)"))
     for service in all_services(place):
         info = supervisor.state(service.name) if running else {"statename": "STOPPED", "pid": 0}
-        answers = "answers" if info["statename"] == "RUNNING" and service.ready() else "-"
+        answers = "answers" if info["pid"] and service.ready() else "-"
         state, pid = info["statename"], info["pid"] or "-"
         ports = ",".join(str(port) for port in service.ports[:1])
         print(f"  {service.name:<22} {state:<9} {pid:>7}  {answers:<8} {ports:>6}  {service.url}")

@@ -53,7 +53,7 @@ def require_way_in(folder: Path, user: str) -> None:
     if not user:
         return
     for parent in folder.parents:
-        if not parent.stat().st_mode & stat.S_IXOTH and parent.owner() != user:
+        if parent.exists() and not parent.stat().st_mode & stat.S_IXOTH and parent.owner() != user:
             raise StackProblem(
                 f"{user} may not enter {parent}, in which the stack's folder lies",
                 f"chmod o+x {parent}, or STACK_DIR=/var/tmp/spillway",
