@@ -54,7 +54,7 @@ def verify_stream(stream: str, *, full: bool) -> dict[str, int]:
     from spool.audit.verify import demand_green
 
     report = wiring.verify(stream, full=full)
-    log_rows([row._asdict() for row in report.rows])
+    log_rows([_verdict_first(row._asdict()) for row in report.rows])
     if report.foreign:
         LOGGER.warning("%s records of the topic were written by no spool", report.foreign)
     demand_green([report])
@@ -62,6 +62,13 @@ def verify_stream(stream: str, *, full: bool) -> dict[str, int]:
     for row in report.rows:
         totals.update(counts(row))
     return {"logs": len(report.rows), **totals}
+
+
+def _verdict_first(row: Mapping[str, object]) -> dict[str, object]:
+    """What must be 0 in the columns that a log view shows without scrolling."""
+    first = ("log", "missing", "doubled", "out_of_order", "gaps")
+    rest = (name for name in row if name not in (*first, "stream"))
+    return {name: row[name] for name in (*first, *rest)}
 
 
 def rewind_log(params: Mapping[str, Any], *, who: str) -> dict[str, int]:

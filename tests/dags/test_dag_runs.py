@@ -200,7 +200,8 @@ def test_verify_has_a_task_a_stream_and_a_table_in_its_log(run, monkeypatch, cap
         done = run("spool_verify")
     assert done.state == "success"
     assert len(done.get_task_instances()) == 1 + len(wiring.stream_names("all"))
-    assert "demo    k3x9     1,000      1,000" in caplog.text
+    assert "log   missing  doubled  out_of_order  gaps  archived  delivered" in caplog.text
+    assert "k3x9        0        0             0     0     1,000      1,000" in caplog.text
 
 
 def test_a_difference_fails_the_task_of_its_stream_only(run, monkeypatch, caplog):
