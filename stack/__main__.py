@@ -8,6 +8,7 @@ The local stack: `python -m stack VERB`.
     env               variables for a shell: eval "$(python -m stack env)"
     kill NAME         SIGKILL, and keep it down until `start NAME`
     start NAME, stop NAME
+    fetch             Kafka's jars; `make setup` does it
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from stack import processes
 from stack.environment import deployment
 from stack.place import Place, StackProblem, from_environment, is_listening
 from stack.service import Service
-from stack.services import all_services
+from stack.services import all_services, kafka
 from stack.supervision import Supervisor
 
 
@@ -32,7 +33,7 @@ def main() -> int:
         prog="python -m stack", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-    for name in ("up", "down", "status", "env"):
+    for name in ("up", "down", "status", "env", "fetch"):
         sub = verbs.add_parser(name)
         if name == "up":
             sub.add_argument("--only", default="", help="these services, by name, with commas between")
@@ -65,6 +66,8 @@ def _run(options: argparse.Namespace) -> None:
     elif options.verb == "env":
         for name, value in deployment(place).items():
             print(f"export {name}={shlex.quote(value)}")
+    elif options.verb == "fetch":
+        kafka.fetch(place.tools)
     elif options.verb == "logs":
         logs(place, options.name, follow=options.follow)
     else:

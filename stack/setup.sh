@@ -64,4 +64,4 @@ if ! cmp -s requirements-dev.txt "$stamp"; then
     fail "the Python packages could not be installed" "is PyPI, or a mirror, reachable? then run make setup again"
   cp requirements-dev.txt "$stamp"
 fi
-PYTHONPATH=. .venv/bin/python -c "from pathlib import Path; from stack.services.kafka import fetch; fetch(Path(\".tools\"))"
+PYTHONPATH=. .venv/bin/python -m stack fetch

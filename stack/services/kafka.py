@@ -97,9 +97,10 @@ def prepare(tools: Path, folder: Path, port: int, controller_port: int, more: Ma
 
 def fetch(tools: Path) -> None:
     """The jars, once; again when pom.xml changed."""
-    lib, mark = tools / "kafka" / "lib", tools / "kafka" / ".complete"
+    # Maven takes a relative folder for one beside the pom.
+    lib, mark = tools.resolve() / "kafka" / "lib", tools / "kafka" / ".complete"
     wanted = (HERE / "pom.xml").read_bytes()
-    if mark.exists() and mark.read_bytes() == wanted:
+    if mark.exists() and mark.read_bytes() == wanted and _is_there(lib):
         return
     lib.mkdir(parents=True, exist_ok=True)
     for old in lib.glob("*.jar"):
@@ -109,9 +110,13 @@ def fetch(tools: Path) -> None:
         "-DincludeScope=runtime", f"-DoutputDirectory={lib}",
     ]  # fmt: skip
     run = subprocess.run(command, capture_output=True, text=True, check=False)
-    if run.returncode:
+    if run.returncode or not _is_there(lib):
         raise StackProblem(
             f"Kafka's jars could not be fetched:\n{(run.stdout + run.stderr)[-800:]}",
             "Maven Central, or a mirror in ~/.m2/settings.xml, must be reachable once",
         )
     mark.write_bytes(wanted)
+
+
+def _is_there(lib: Path) -> bool:
+    return any(lib.glob("kafka_2.13-*.jar"))

@@ -116,3 +116,21 @@ def test_a_second_setup_installs_nothing_and_asks_no_registry():
     run = setup(REPOSITORY, HOME=os.environ.get("HOME", "/"))
     assert run.returncode == 0, run.stdout + run.stderr
     assert run.stdout == ""
+
+
+def test_without_maven_central_the_jars_are_what_is_missing(tmp_path):
+    settings = tmp_path / ".m2"
+    settings.mkdir()
+    (settings / "settings.xml").write_text(
+        "<settings><mirrors><mirror><id>none</id><mirrorOf>*</mirrorOf><url>http://127.0.0.1:9/</url></mirror></mirrors></settings>"
+    )
+    home = {"HOME": str(tmp_path), "MAVEN_OPTS": f"-Duser.home={tmp_path}", "PYTHONPATH": str(REPOSITORY)}
+    program = "from pathlib import Path; from stack.services.kafka import fetch; fetch(Path('tools'))"
+    run = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path, env={**os.environ, **home}, capture_output=True, text=True, timeout=200, check=False,
+    )  # fmt: skip
+    assert run.returncode == 1
+    assert "Kafka's jars could not be fetched" in run.stderr
+    assert not (tmp_path / "tools" / "kafka" / ".complete").exists()
+    assert not (REPOSITORY / "stack" / "kafka" / "tools").exists()
