@@ -12,7 +12,7 @@ from spool.replay.kafka_errors import explain
 from spool.replay.watermarks import Watermarks, watermarks
 
 _BATCH = 10_000
-_POLL_S = 0.5
+_POLL_S = 0.1
 # Longer than a transaction may stay open, which is what can hold a reader up.
 SILENCE_MAX_S = 60.0
 

@@ -24,7 +24,7 @@ from spool.replay.watermarks import end_of, topic_exists
 
 VERSION = 1
 _POSITIVE = 0x7FFFFFFF
-_POLL_S = 0.2
+_POLL_S = 0.1
 
 
 class Checkpoint(NamedTuple):

@@ -92,8 +92,11 @@ class LogReplay:
         self._seek(checkpoint)
         self._looked = True
 
-    def advance(self) -> Advance | None:
-        """Deliver the next transaction's worth; None when the archive has nothing more. Errors: rules 20 to 26."""
+    def advance(self, events_max: int | None = None) -> Advance | None:
+        """Deliver the next transaction's worth; None when the archive has nothing more. Errors: rules 20 to 26.
+
+        events_max ends the transaction behind the chunk that reaches it.
+        """
         if not self._looked:
             self.look(self._around.checkpoints.read(self._key))
         if self._peek() is None:
@@ -103,7 +106,7 @@ class LogReplay:
             self._claim()
             if self._peek() is None:
                 return None
-        return self._deliver(self._collect())
+        return self._deliver(self._collect(COMMIT_EVENTS_MAX if events_max is None else events_max))
 
     def _peek(self) -> SourceChunk | None:
         """A gap stops this log, with an alarm that closes when the missing segment has come."""
@@ -138,8 +141,8 @@ class LogReplay:
         around = self._around
         self._refuse_if_owned(around.checkpoints.read(self._key))
         self._sink.open()
+        # Not asked again who owns it: whoever claimed it meanwhile is fenced now; if we left too, nobody would go on.
         checkpoint = around.checkpoints.read(self._key)
-        self._refuse_if_owned(checkpoint)
         marker = read_marker(around.store, around.settings.root, self._key)
         if checkpoint is None and marker is not None:
             raise self._replaced(f"the checkpoint of {self.name} is gone from {around.settings.checkpoint_topic}")
@@ -203,12 +206,12 @@ class LogReplay:
         if self._checkpoint is not None and boottime_ns() - self._renewed_ns > RENEW_S * 1e9:
             self._commit_checkpoint(self._checkpoint._replace(skipped=()))
 
-    def _collect(self) -> list[SourceChunk]:
-        """Whole chunks up to the limits of a transaction; one always fits."""
+    def _collect(self, enough: int) -> list[SourceChunk]:
+        """Whole chunks up to the limits of a transaction, or until they hold `enough` events; one always fits."""
         taken = [self._source.take()]
         events, size = taken[0].chunk.event_count, _size(taken[0].chunk)
-        while taken[-1].next_segment == taken[-1].segment.segment or size < COMMIT_BYTES_MAX // 2:
-            following = self._source.peek()
+        while events < enough:
+            following = self._following()
             if following is None:
                 break
             events, size = events + following.chunk.event_count, size + _size(following.chunk)
@@ -216,6 +219,14 @@ class LogReplay:
                 break
             taken.append(self._source.take())
         return taken
+
+    def _following(self) -> SourceChunk | None:
+        """What comes next, if it can be had: an error there waits until what is in hand was delivered."""
+        try:
+            return self._source.peek()
+        except SpoolError as error:
+            LOGGER.info("log=%s behind the next transaction: %s", self.name, error)
+            return None
 
     def _deliver(self, taken: Sequence[SourceChunk]) -> Advance:
         assert self._checkpoint is not None

@@ -193,7 +193,7 @@ class Replayer:
         for _ in range(TURN_TRANSACTIONS):
             if deadline.expired or stop.is_set() or (max_events is not None and summary.events >= max_events):
                 return
-            done = log.advance()
+            done = log.advance(None if max_events is None else max_events - summary.events)
             if done is None:
                 return
             summary.events += done.events

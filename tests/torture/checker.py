@@ -25,7 +25,7 @@ from confluent_kafka import Consumer, KafkaError, TopicPartition
 
 from tests.torture.producer import read_journal
 
-_POLL_S = 0.5  # consume() waits so long for a full batch, also at the end of the topic
+_POLL_S = 0.1  # consume() waits so long for a full batch, also at the end of the topic
 SPOOL_HEADER = struct.Struct(">BIQQI")  # version, generation, offset, group first, group size; the log id follows
 
 
