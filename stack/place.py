@@ -28,7 +28,7 @@ OFFSETS = {
     "mongo": 25,
     "collector_a": 30, "collector_b": 33, "smtp": 31, "mail_view": 32,
     "kafka": 50, "kafka_controller": 51,
-    "airflow": 80, "airflow_scheduler_health": 81, "airflow_worker_log": 82, "airflow_trigger_log": 83,
+    "airflow": 80, "airflow_scheduler_health": 81, "airflow_logs": 82,
     "mirror": 90,
 }  # fmt: skip
 

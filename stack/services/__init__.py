@@ -17,6 +17,6 @@ def all_services(place: Place) -> list[Service]:
         mongo.service(place),
         mail.service(place),
         *sshd.services(place),
-        *airflow.services(place),
         shipper.service(place),
+        *airflow.services(place),
     ]

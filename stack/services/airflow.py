@@ -1,6 +1,6 @@
 """
-Airflow's four components. The api-server is ready before the scheduler starts: tasks that are due at boot would
-otherwise be launched before there is anything to report to, and fail.
+Airflow's four components, and a server for their logs. The scheduler comes last: tasks that are due at boot need the
+api-server to report to, and take the processor from whatever is still starting.
 """
 
 from __future__ import annotations
@@ -8,12 +8,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from stack.credentials import USERS, airflow_passwords_file, credentials
 from stack.environment import connections, deployment, python_path
 from stack.place import HOST, REPOSITORY, Place, StackProblem
-from stack.probes import http_ok
+from stack.probes import http_ok, tcp
 from stack.service import Service
 from stack.services import postgres
 
@@ -26,32 +27,35 @@ def services(place: Place) -> list[Service]:
     program = str(Path(sys.prefix) / "bin" / "airflow")
     variables = environment(place)
 
-    def component(name: str, ready_url: str, **more: object) -> Service:
+    def component(name: str, command: list[str], ready: Callable[[], bool], **more: object) -> Service:
         return Service(
             name=f"airflow-{name}",
-            command=[program, name],
+            command=command,
             environment=variables,
-            ready=lambda: http_ok(ready_url),
+            ready=ready,
             stop_wait_s=40,
             ready_within_s=150,
             **more,  # type: ignore[arg-type]
         )
 
     monitor = f"http://{HOST}:{api}/api/v2/monitor/health"
+    logs = place.port("airflow_logs")
     return [
         component(
-            "api-server", monitor,
-            prepare=lambda: _prepare(place), settle=lambda: None, ports=(api,), url=f"http://{HOST}:{api}",
+            "api-server", [program, "api-server"], lambda: http_ok(monitor),
+            prepare=lambda: _prepare(place), ports=(api,), url=f"http://{HOST}:{api}",
         ),
-        component("scheduler", f"http://{HOST}:{health}/health", ports=(health, place.port("airflow_worker_log"))),
-        Service(
-            name="airflow-dag-processor", command=[program, "dag-processor"], environment=variables,
-            ready=lambda: _is_healthy(monitor, "dag_processor"), stop_wait_s=40, ready_within_s=150,
+        component(
+            "logs", [sys.executable, "-m", "stack.log_server"], lambda: tcp(logs),
+            prepare=lambda: place.make("airflow", "logs"), ports=(logs,),
         ),
-        Service(
-            name="airflow-triggerer", command=[program, "triggerer"], environment=variables,
-            ready=lambda: _is_healthy(monitor, "triggerer"), stop_wait_s=40, ready_within_s=150,
-            ports=(place.port("airflow_trigger_log"),),
+        component("dag-processor", [program, "dag-processor"], lambda: _is_healthy(monitor, "dag_processor")),
+        component(
+            "triggerer", [program, "triggerer", "--skip-serve-logs"], lambda: _is_healthy(monitor, "triggerer")
+        ),
+        component(
+            "scheduler", [program, "scheduler", "--skip-serve-logs"], lambda: http_ok(f"http://{HOST}:{health}/health"),
+            ports=(health,),
         ),
     ]  # fmt: skip
 
@@ -89,8 +93,10 @@ def environment(place: Place) -> dict[str, str]:
         "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.3",
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "30",
         "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "60",
-        "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(place.port("airflow_worker_log")),
-        "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(place.port("airflow_trigger_log")),
+        # One server on loopback for the logs of both (stack/log_server.py).
+        "AIRFLOW__CORE__HOSTNAME_CALLABLE": "stack.log_server.host_name",
+        "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(place.port("airflow_logs")),
+        "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(place.port("airflow_logs")),
         "AIRFLOW__LOGGING__REMOTE_LOGGING": "True",
         "AIRFLOW__LOGGING__REMOTE_BASE_LOG_FOLDER": f"s3://{LOG_BUCKET}/logs",
         "AIRFLOW__LOGGING__REMOTE_LOG_CONN_ID": "aws_logs",
