@@ -61,16 +61,18 @@ class Disk:
 
 def make_folders(disk: Disk, path: Path) -> None:
     """
-    The folder and its parents, durable even where a process died between making one and syncing its parent: the last
-    two levels are synced each time.
+    The folder and its parents, durable when it returns.
+
+    All parents are synced each time, because one that exists may be the work of a process that died before its sync.
     """
-    parent = path.parent
-    if not parent.is_dir():
-        make_folders(disk, parent)
-    disk.make_folder(path)
-    disk.sync_folder(parent)
-    if parent.parent != parent and os.access(parent.parent, os.R_OK):
-        disk.sync_folder(parent.parent)
+    for folder in [*reversed(path.parents), path]:
+        if not folder.is_dir():
+            disk.make_folder(folder)
+    device = path.stat().st_dev
+    for parent in path.parents:
+        if parent.stat().st_dev != device or not os.access(parent, os.R_OK):
+            break  # a mount point, or a folder of somebody else: not made here
+        disk.sync_folder(parent)
 
 
 def write_all(disk: Disk, descriptor: int, data: bytes | bytearray, at: int) -> None:

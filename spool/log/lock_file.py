@@ -79,8 +79,8 @@ def read_state(descriptor: int) -> LockState | None:
     """The record, or None where there is none that passes its checksum. Needs no lock: a torn read is tried again."""
     for _ in range(_READ_TRIES):
         data = os.pread(descriptor, SIZE_BYTES, 0)
-        if len(data) < SIZE_BYTES:
-            return None
+        if len(data) < SIZE_BYTES or not data.strip(b"\0"):
+            return None  # nothing was written yet but the holder
         magic, crc = _HEAD.unpack_from(data)
         if magic == MAGIC and crc == zlib.crc32(data[_HEAD.size :]):
             return LockState._make(_BODY.unpack_from(data, _HEAD.size))

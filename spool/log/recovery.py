@@ -34,6 +34,7 @@ from spool.log.segment import (
     log_tag,
     refuse_foreign,
 )
+from spool.log.shipped import read_shipped
 
 LOGGER = logging.getLogger(__name__)
 
@@ -144,14 +145,28 @@ def _rewrite_empty(
 
 
 def _header_anew(log: LogFolder, files: list[SegmentFile], data: bytes, after: tuple[str, int] | None) -> SegmentHeader:
-    segment = files[-1].segment
+    last = files[-1]
+    if _is_whole_header(data, last.path.name):
+        return decode_segment_header(data, last.path.name)[0]
+    before = _state_before(log, files)
+    after = after if last.segment == 0 else None
+    return SegmentHeader(
+        log.stream, log.log, last.segment, before.next_offset, before.next_commit, before.sha256, after
+    )
+
+
+def _state_before(log: LogFolder, files: list[SegmentFile]) -> _Closed:
+    """Where the last segment begins, when its own header does not say: as the one before ended, here or shipped."""
+    last = files[-1]
     if len(files) > 1:
-        closed = _closed_state(log, files[-2])
-        return SegmentHeader(log.stream, log.log, segment, closed.next_offset, closed.next_commit, closed.sha256)
-    if segment == 0:
-        return SegmentHeader(log.stream, log.log, 0, 0, 0, after=after)
-    # Everything before was shipped and removed, so this header is the only one that knows the offset.
-    return decode_segment_header(data, files[-1].path.name)[0]
+        return _closed_state(log, files[-2])
+    if last.segment == 0:
+        return _Closed(0, 0, "")
+    shipped = read_shipped(log.path)
+    if shipped.segment != last.segment - 1:
+        raise CorruptSegment(last.path.name, 0, "its header is damaged, and no earlier segment tells its offset")
+    # The number of its next commit left with it; any will do, each segment says its own.
+    return _Closed(shipped.next_offset, 0, "")
 
 
 def _is_whole_header(data: bytes, name: str) -> bool:
@@ -199,15 +214,13 @@ def _close(log: LogFolder, disk: Disk, alarms: AlarmSink, last: SegmentFile, syn
 
 def _close_headless(log: LogFolder, disk: Disk, alarms: AlarmSink, last: SegmentFile, data: bytes) -> _Closed | None:
     """A segment with commits but a damaged header gets a new header; the damaged file is kept beside."""
-    files = segment_files(log.path)
-    before = _closed_state(log, files[-2]) if len(files) > 1 else _Closed(0, 0, "")
+    before = _state_before(log, segment_files(log.path))
     found = scan(data, 0, Expected(log_tag(log.log), before.next_offset, before.next_commit))
     if not found.commits:
-        if len(files) == 1 and last.segment > 0:
-            raise CorruptSegment(last.path.name, 0, "its header is damaged, and no earlier segment tells its offset")
         return None
     _keep_beside(disk, last, data, 0)
-    header = SegmentHeader(log.stream, log.log, last.segment, before.next_offset, before.next_commit, before.sha256)
+    first = found.commits[0].number
+    header = SegmentHeader(log.stream, log.log, last.segment, before.next_offset, first, before.sha256)
     whole = encode_segment_header(header) + data[found.commits[0].start :]
     write_file(disk, last.path, whole)
     alarms.open("log_header_damaged", f"{log.stream}/{log.log}", f"segment {last.segment} got a new header")

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from spool.alarm import AlarmSink
-from spool.errors import AppendUnknown, FolderRefused
+from spool.errors import AppendUnknown
 from spool.event import Event, OffsetRange
 from spool.log.commit_queue import Commit, CommitQueue, Part
 from spool.log.deadline import Deadline
@@ -24,6 +24,7 @@ from spool.log.file_system import refuse_network
 from spool.log.folder import LogFolder, log_folders, segment_files
 from spool.log.identity import Identity, create_log, is_ours, read_identity, write_successor
 from spool.log.lock_file import LockState, locked_file
+from spool.log.refusal import disk_errors_refuse
 from spool.log.reserve import Reserve
 from spool.log.writer import LogRetired, LogWriter
 from spool.settings import StreamSettings
@@ -110,22 +111,14 @@ class StreamLog:
                 return
 
     def _current_writer(self, deadline: Deadline) -> LogWriter:
-        stream_path = self._stream_folder()
-        with locked_file(stream_path / "stream.lock", self._disk, deadline, self._alarms):
-            current, identity = self._current_log(stream_path, deadline)
-        return LogWriter(current, self._stream, after=identity.after, disk=self._disk, alarms=self._alarms)
-
-    def _stream_folder(self) -> Path:
         stream_path = self._folder / self._stream.name
-        try:
+        with disk_errors_refuse(str(stream_path)):
             refuse_network(self._folder)
             make_folders(self._disk, stream_path)
             Reserve(self._folder, self._disk).take()
-        except OSError as error:
-            raise FolderRefused(
-                f"{self._folder}: {error}", hint="SPOOL_FOLDER must be a writable local folder"
-            ) from error
-        return stream_path
+            with locked_file(stream_path / "stream.lock", self._disk, deadline, self._alarms):
+                current, identity = self._current_log(stream_path, deadline)
+        return LogWriter(current, self._stream, after=identity.after, disk=self._disk, alarms=self._alarms)
 
     def _current_log(self, stream_path: Path, deadline: Deadline) -> tuple[LogFolder, Identity]:
         """The log without a successor that is ours; a foreign one is ended and continued."""
@@ -151,7 +144,8 @@ class StreamLog:
             writer.retire(deadline)
         finally:
             writer.close()
-        sealed = [file.segment for file in segment_files(log.path) if file.state == "sealed"]
+        # Sealed segments may be shipped and gone; the one that is open now begins behind the last of them.
+        sealed = [file.segment - (file.state == "open") for file in segment_files(log.path)]
         self._alarms.open(
             "log_cloned", f"{log.stream}/{log.log}", "the folder was copied or moved here; a new log is begun"
         )

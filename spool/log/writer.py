@@ -15,7 +15,6 @@ Sealing segment N:
 
 from __future__ import annotations
 
-import errno
 import os
 import threading
 from collections.abc import Iterator
@@ -25,7 +24,7 @@ from typing import Protocol
 
 from spool import failpoints
 from spool.alarm import AlarmSink
-from spool.errors import AppendUnknown, FolderRefused, LockTimeout, SpoolFull
+from spool.errors import AppendUnknown, LockTimeout
 from spool.log import batch
 from spool.log.deadline import Deadline, boottime_ns
 from spool.log.disk import Disk, write_all
@@ -33,6 +32,7 @@ from spool.log.folder import LogFolder, open_path, sealed_path, segment_files
 from spool.log.identity import read_identity
 from spool.log.lock_file import FAILED, RETIRED, LockState, boot_id, locked, read_state, read_state_of, write_state
 from spool.log.recovery import create_segment, recover
+from spool.log.refusal import disk_errors_refuse
 from spool.log.reserve import Reserve
 from spool.log.running_hash import RunningHash
 from spool.log.scan import Expected, scan
@@ -44,8 +44,6 @@ failpoints.declare(
     "log.append.locked", "log.append.written", "log.append.synced", "log.append.noted",
     "log.seal.synced", "log.seal.renamed", "log.seal.folder_synced", "log.seal.created", "log.seal.noted",
 )  # fmt: skip
-
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class LogRetired(Exception):
@@ -152,7 +150,7 @@ class LogWriter:
         if not self.busy.acquire(timeout=deadline.remaining_s):
             raise LockTimeout(f"{self._name}: another thread of this process is writing", hint="the disk is very slow")
         try:
-            with _errors_refuse(self._name), self._locked(deadline):
+            with disk_errors_refuse(self._name), self._locked(deadline):
                 yield self._usable_state()
         finally:
             self.busy.release()
@@ -347,14 +345,3 @@ def _is_same_file(descriptor: int, path: Path) -> bool:
         return False
     ours = os.fstat(descriptor)
     return (ours.st_dev, ours.st_ino) == (named.st_dev, named.st_ino)
-
-
-@contextmanager
-def _errors_refuse(name: str) -> Iterator[None]:
-    """What the disk refuses before an event is written, or after it was cut again, is a refusal to the caller."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in _FULL:
-            raise SpoolFull(f"{name}: {error}", hint="make space; what was accepted is safe") from error
-        raise FolderRefused(f"{name}: {error}", hint="look at the disk (dmesg, smartctl)") from error
