@@ -25,7 +25,6 @@ from types import TracebackType
 
 from spool.alarm import AlarmSink
 from spool.archive.store import ObjectStore
-from spool.archive.waiter import wait_until_shipped
 from spool.errors import AppendUnknown, SettingsError, SpoolError
 from spool.event import Accepted, Acknowledgement, Event, OffsetRange
 from spool.log.deadline import Deadline
@@ -124,6 +123,9 @@ class SpoolClient:
         return Accepted(stream.name, log_id, ranges, level)
 
     def _wait_for_s3(self, log: StreamLog, log_id: str, ranges: tuple[OffsetRange, ...], deadline: Deadline) -> None:
+        # Imported here: it brings the shipper with numpy, which a process that appends at `disk` never needs.
+        from spool.archive.waiter import wait_until_shipped
+
         try:
             wait_until_shipped(
                 log, log_id, ranges[-1].next, deadline=deadline, store=self._open_store, settings=self._settings,
