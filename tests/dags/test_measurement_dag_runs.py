@@ -1,4 +1,8 @@
-"""The chain of a report in Airflow itself, on a drop folder, a database in memory and a table in memory."""
+"""
+The chain of a report in Airflow itself, on a drop folder, a database in memory and a table in memory.
+
+R-OONI-4, R-OONI-22, R-DAG-1, R-DAG-3, R-DAG-6.
+"""
 
 import gzip
 import json

@@ -1,4 +1,8 @@
-"""The mirror over HTTP: browse and download, nothing else, and nothing private whatever is asked."""
+"""
+The mirror over HTTP: browse and download, nothing else, and nothing private whatever is asked.
+
+R-OONI-18.
+"""
 
 from __future__ import annotations
 

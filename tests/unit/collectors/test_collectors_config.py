@@ -1,3 +1,5 @@
+"""R-OONI-1: hosts from YAML; what could be an option or a command is refused at load."""
+
 from __future__ import annotations
 
 from pathlib import Path

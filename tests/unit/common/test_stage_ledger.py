@@ -1,3 +1,5 @@
+"""R-DAG-6: in = out + errored + quarantined, for every stage and day."""
+
 from __future__ import annotations
 
 import threading

@@ -1,3 +1,5 @@
+"""R-OONI-19: the table of six statuses and the edge of its window."""
+
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta

@@ -1,3 +1,5 @@
+"""R-OONI-18: the mirror shows sanitized, imported reports and nothing else."""
+
 from __future__ import annotations
 
 import gzip

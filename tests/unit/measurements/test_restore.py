@@ -1,3 +1,5 @@
+"""R-OONI-22: one archived report sanitized again, replacing what it produced."""
+
 from __future__ import annotations
 
 import gzip
