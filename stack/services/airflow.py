@@ -5,10 +5,14 @@ api-server to report to, and take the processor from whatever is still starting.
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
+import time
+import urllib.request
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 from stack.credentials import USERS, airflow_passwords_file, credentials
@@ -49,9 +53,13 @@ def services(place: Place) -> list[Service]:
             "logs", [sys.executable, "-m", "stack.log_server"], lambda: tcp(logs),
             prepare=lambda: place.make("airflow", "logs"), ports=(logs,),
         ),
-        component("dag-processor", [program, "dag-processor"], lambda: _is_healthy(monitor, "dag_processor")),
         component(
-            "triggerer", [program, "triggerer", "--skip-serve-logs"], lambda: _is_healthy(monitor, "triggerer")
+            "dag-processor", [program, "dag-processor"], lambda: _beats(place, monitor, "dag_processor"),
+            prepare=lambda: _begin(place, "dag_processor"),
+        ),
+        component(
+            "triggerer", [program, "triggerer", "--skip-serve-logs"], lambda: _beats(place, monitor, "triggerer"),
+            prepare=lambda: _begin(place, "triggerer"),
         ),
         component(
             "scheduler", [program, "scheduler", "--skip-serve-logs"], lambda: http_ok(f"http://{HOST}:{health}/health"),
@@ -136,12 +144,17 @@ def _airflow(place: Place, *arguments: str) -> None:
         raise StackProblem(f"airflow {' '.join(arguments[:2])} failed:\n{(run.stdout + run.stderr)[-2000:]}")
 
 
-def _is_healthy(url: str, component: str) -> bool:
-    import json
-    import urllib.request
+def _begin(place: Place, component: str) -> None:
+    place.make("run").joinpath(f"{component}.begun").write_text(str(time.time()), encoding="ascii")
 
+
+def _beats(place: Place, url: str, component: str) -> bool:
+    """Healthy by a heartbeat of this start: that of a killed predecessor counts as healthy for half a minute."""
+    begun = place.path("run", f"{component}.begun")
     try:
         with urllib.request.urlopen(url, timeout=3) as answer:
-            return bool(json.load(answer)[component]["status"] == "healthy")
-    except (OSError, ValueError, KeyError):
+            health = json.load(answer)[component]
+        beat = datetime.fromisoformat(health[f"latest_{component}_heartbeat"]).timestamp()
+        return bool(health["status"] == "healthy") and beat > float(begun.read_text(encoding="ascii"))
+    except (OSError, ValueError, KeyError, TypeError):
         return False

@@ -6,11 +6,13 @@ import sys
 from pathlib import Path
 
 from stack.credentials import credentials
-from stack.place import BUCKETS, HOST, Place
+from stack.place import BUCKETS, HOST, Place, StackProblem
 from stack.probes import http_ok
 from stack.service import Service
 
 PARTS = ("s3", "s3_master", "s3_volume", "s3_filer", "s3_admin")
+# After a kill its parts need a moment to find one another again: mostly one second, twenty have been seen.
+SETTLED_WITHIN_S = 90.0
 
 
 def service(place: Place) -> Service:
@@ -49,9 +51,13 @@ def make_buckets(endpoint: str, access_key: str, secret_key: str, names: tuple[s
 
     client = boto3.client(
         "s3", endpoint_url=endpoint, aws_access_key_id=access_key, aws_secret_access_key=secret_key,
-        region_name="us-east-1", config=Config(s3={"addressing_style": "path"}, retries={"max_attempts": 0}),
+        region_name="us-east-1",
+        config=Config(
+            s3={"addressing_style": "path"}, retries={"max_attempts": 0}, connect_timeout=5, read_timeout=10,
+        ),
     )  # fmt: skip
-    for attempt in range(60):
+    deadline = time.monotonic() + SETTLED_WITHIN_S
+    while True:
         try:
             held = {bucket["Name"] for bucket in client.list_buckets()["Buckets"]}
             for name in names:
@@ -59,9 +65,9 @@ def make_buckets(endpoint: str, access_key: str, secret_key: str, names: tuple[s
                     client.create_bucket(Bucket=name)
             client.put_object(Bucket=names[0], Key="_probe", Body=b"x")
             client.delete_object(Bucket=names[0], Key="_probe")
-        except (BotoCoreError, ClientError):
-            if attempt == 59:
-                raise
+        except (BotoCoreError, ClientError) as error:
+            if time.monotonic() > deadline:
+                raise StackProblem(f"the object store takes no writes: {error}", "see `make logs s=s3`") from None
             time.sleep(0.25)
         else:
             return
