@@ -4,7 +4,8 @@ One report, from its bytes to sanitized bytes and a verdict. Runs inside the san
     1. cut into slices                                   slicing.py
     2. of each slice: parse, or note why not             yaml_document.py
     3. the first document is the header: test, rules     known_tests.py, rules.py
-    4. each further one: redact; write it anew where a field was touched, else its own bytes
+    4. each further one: redact; write it anew where a field was touched, else its own bytes;
+       one that is like an earlier one and shows no secret is not parsed at all    outline.py, secret_scan.py
     5. look once more for secrets in what was written: one left holds the report
     6. the counts go into the header's last line, whose place was kept
 """
@@ -18,6 +19,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, BinaryIO, Literal
 
 from include.sanitize.known_tests import KnownTests
+from include.sanitize.outline import Outlines, outline_of, scannable
 from include.sanitize.rules import RULES_VERSION, Rules, Touch, UnmappedBridge, is_sanitized
 from include.sanitize.slicing import Slice, slices
 from include.sanitize.yaml_document import HOSTILE, BadDocument, DocumentLimits, Reason, load
@@ -121,6 +123,7 @@ class _Report:
         self._bad_before = 0
         self._truncated_before = False
         self._mark_at = 0
+        self._outlines = Outlines()
 
     def read(self, source: BinaryIO) -> None:
         for number, piece in enumerate(slices(source, self._reading.document_bytes_max)):
@@ -162,6 +165,10 @@ class _Report:
         self.verdict.documents = 1
 
     def _entry(self, number: int, piece: Slice) -> None:
+        outline = self._outline(number, piece)
+        if outline is not None and self._outlines.knows(outline):
+            self._write(piece.content)
+            return
         value = self._load(number, piece)
         if value is None:
             self.verdict.empty += 1
@@ -170,8 +177,30 @@ class _Report:
             raise BadDocument("not_a_mapping")
         new, touches = self._rules.entry(self.verdict.test, value)
         self._told(number, touches)
-        untouched = new is value and not self._rules.secrets.found_in(piece.content.decode("utf-8", "replace"))
-        content = piece.content if untouched else self._checked(dump(new))
+        # A secret may stand where no value is: in a comment.
+        if new is not value or self._rules.may_touch(piece.content):
+            self._write(self._checked(dump(new)))
+            return
+        self._write(piece.content)
+        if outline is not None:
+            self._outlines.learn(outline)
+
+    def _outline(self, number: int, piece: Slice) -> bytes | None:
+        """None where the document must be parsed, whatever was parsed before."""
+        if piece.kind != "document" or number in self._reading.refused or not piece.ended:
+            return None
+        if self._rules.reads_every_entry(self.verdict.test):
+            return None
+        outline = outline_of(piece.content, self._reading.limits.nodes)
+        if outline is None:
+            return None
+        try:
+            texts = list(scannable(piece.content))
+        except ValueError:
+            return None
+        return None if any(map(self._rules.may_touch, texts)) else outline
+
+    def _write(self, content: bytes) -> None:
         self._target.write(content if content.endswith(b"\n") else content + b"\n")
         self.verdict.documents += 1
 

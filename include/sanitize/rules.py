@@ -26,7 +26,8 @@ from collections.abc import Iterator
 from typing import Any, Literal, NamedTuple
 
 from include.sanitize.bridge_map import Address, Bridge, BridgeMap, hashed, parse_address
-from include.sanitize.secret_forms import REDACTED, Secrets
+from include.sanitize.secret_forms import BRIDGE_LINE_WITHIN, IP_PORT, REDACTED, Secrets
+from include.sanitize.secret_scan import SecretScan
 from include.sanitize.yaml_document import BadDocument
 
 RULES_VERSION = 1
@@ -45,16 +46,13 @@ _LEARNED_V6 = re.compile(
     r"|new bridge descriptor .+?\s+at \[?[0-9A-Fa-f]*:[0-9A-Fa-f:.]+\]?"
 )
 _HASH = re.compile(r"[0-9a-f]{40}\Z")
-_IP_PORT = r"(?:(?:[0-9]{1,3}\.){3}[0-9]{1,3}|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}"
 _BRIDGE_LINE = re.compile(
-    rf"\s*(?:bridge\s+)?(?:[A-Za-z][A-Za-z0-9_]*\s+)?({_IP_PORT})(?:\s+\$?([0-9A-Fa-f]{{40}})(?:[~=]\w+)?)?(?:\s.*)?\Z",
+    rf"\s*(?:bridge\s+)?(?:[A-Za-z][A-Za-z0-9_]*\s+)?({IP_PORT})(?:\s+\$?([0-9A-Fa-f]{{40}})(?:[~=]\w+)?)?(?:\s.*)?\Z",
     re.I | re.S,
 )
 _FINGERPRINT_LINE = re.compile(
     r"\s*(?:bridge\s+)?(?:[A-Za-z][A-Za-z0-9_]*\s+)?\$?([0-9A-Fa-f]{40})(?:[~=]\w+)?\s*\Z", re.I
 )
-# In running text: an address directly followed by a fingerprint is a bridge line, whatever stands around.
-_LINE_WITHIN = re.compile(rf"(?<![0-9A-Za-z.])({_IP_PORT})\s+\$?([0-9A-Fa-f]{{40}})(?![0-9A-Fa-f])")
 
 
 class UnmappedBridge(Exception):
@@ -97,7 +95,7 @@ class Rules:
 
     def __init__(self, bridges: BridgeMap, secrets: Secrets, policy: UnmappedPolicy) -> None:
         self._bridges = bridges
-        self.secrets = secrets
+        self.secrets, self._scan = secrets, SecretScan(secrets)
         self._policy = policy
         self._sanitized_before = False
 
@@ -130,8 +128,13 @@ class Rules:
             new = new if below is nested else new | {"report": below}
         return Sanitized(self._redact(new, "", touches), tuple(touches))
 
-    def redact_text(self, text: str) -> str:
-        return self.secrets.redact(text)
+    def may_touch(self, text: bytes) -> bool:
+        """False: no rule changes or holds a field for what stands in this text, whatever the test but one."""
+        return self._scan.finds(text)
+
+    def reads_every_entry(self, test: str) -> bool:
+        """True where rules depend on fields, and not only on what stands in the text."""
+        return test == "bridge_reachability"
 
     def _by_test(self, test: str, entry: dict[Any, Any], prefix: str, touches: list[Touch]) -> dict[Any, Any]:
         if test == "bridge_reachability":
@@ -211,9 +214,9 @@ class Rules:
         return value if same else new
 
     def _redact_text(self, text: str, path: str, touches: list[Touch]) -> str:
-        if len(text) < MEANINGFUL_LENGTH:
+        if (len(text) < MEANINGFUL_LENGTH and "::" not in text) or not self.may_touch(text.encode("utf-8", "replace")):
             return text
-        for match in _LINE_WITHIN.finditer(text):
+        for match in BRIDGE_LINE_WITHIN.finditer(text):
             self._refuse_unmapped(Line(parse_address(match[1]), match[2]))
         new = self.secrets.redact(text)
         if new is not text:
@@ -228,18 +231,20 @@ class Rules:
         self._add_unmapped(line)
 
     def _add_unmapped(self, line: Line) -> None:
-        self.secrets = self.secrets.with_more(
-            [line.address.ip] if line.address else [], [line.fingerprint] if line.fingerprint else []
-        )
+        self._add(Secrets([line.address.ip] if line.address else [], [line.fingerprint] if line.fingerprint else []))
 
     def _add_probe_ip(self, probe_ip: object) -> None:
         address = parse_address(f"{probe_ip}:0") or parse_address(f"[{probe_ip}]:0")
         if address and not (address.ip.is_loopback or address.ip.is_unspecified):
-            self.secrets = self.secrets.with_more([address.ip])
+            self._add(Secrets([address.ip], []))
+
+    def _add(self, more: Secrets) -> None:
+        self.secrets = self.secrets.with_more(more)
+        self._scan = SecretScan(self.secrets)
 
 
-# The shortest text that can hold an address: `1::`, as a bridge's; nothing shorter is looked at.
-MEANINGFUL_LENGTH = 3
+# `1.2.3.4`: nothing shorter than this holds a secret, but an IPv6 address with `::`.
+MEANINGFUL_LENGTH = 7
 
 
 def _mapped_fields(bridge: Bridge) -> dict[str, Any]:

@@ -22,6 +22,10 @@ from include.sanitize.bridge_map import BridgeMap, IPAddress
 
 REDACTED = "[REDACTED]"
 
+IP_PORT = r"(?:(?:[0-9]{1,3}\.){3}[0-9]{1,3}|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}"
+# In running text: an address directly followed by a fingerprint is a bridge line, whatever stands around.
+BRIDGE_LINE_WITHIN = re.compile(rf"(?<![0-9A-Za-z.])({IP_PORT})\s+\$?([0-9A-Fa-f]{{40}})(?![0-9A-Fa-f])")
+
 _DOT = r"(?:\.|\[\.\]|\(\.\)|%2[eE]|[-_])"
 _PORT = r"(?:(?::|%3[aA])[0-9]{1,5}(?![0-9]))?"
 _V4 = re.compile(rf"(?<![0-9])(?=([0-9]{{1,3}}(?:{_DOT}[0-9]{{1,3}}){{3}})(?![0-9])(\.in-addr\.arpa)?({_PORT}))", re.I)
@@ -55,7 +59,7 @@ class Secrets:
 
     def __init__(self, ips: Iterable[IPAddress], fingerprints: Iterable[str]) -> None:
         self.ips = frozenset(ips)
-        self.fingerprints = frozenset(fingerprints)
+        self.fingerprints = frozenset(fingerprint.lower() for fingerprint in fingerprints)
         self._base64 = frozenset(base64.b64encode(bytes.fromhex(f)).decode().rstrip("=") for f in self.fingerprints)
         self._v4 = frozenset(str(ip) for ip in self.ips if ip.version == 4)
         self._v6 = frozenset(spelling for ip in self.ips for spelling in _as_v6(ip))
@@ -67,10 +71,10 @@ class Secrets:
             (bridge.fingerprint for bridge in bridges.bridges),
         )
 
-    def with_more(self, ips: Iterable[IPAddress] = (), fingerprints: Iterable[str] = ()) -> Secrets:
-        extra, both = Secrets(ips, (f.lower() for f in fingerprints)), Secrets((), ())
+    def with_more(self, more: Secrets) -> Secrets:
+        both = Secrets((), ())
         for name in vars(both):
-            setattr(both, name, getattr(self, name) | getattr(extra, name))
+            setattr(both, name, getattr(self, name) | getattr(more, name))
         return both
 
     def redact(self, text: str) -> str:
@@ -104,9 +108,15 @@ class Secrets:
             if groups[1].translate(_NOT_HEX).lower() in self.fingerprints:
                 yield _with_nickname(text, *groups.span(1))
         for run in _BASE64.finditer(text):
-            for at in range(min(len(run[0]), _BASE64_RUN_MAX) - 26):
-                if run[0][at : at + 27] in self._base64:
-                    yield Span(run.start() + at, run.start() + at + 27 + text.startswith("=", run.start() + at + 27))
+            for at in self._in_run(run[0]):
+                yield Span(run.start() + at, run.start() + at + 27 + text.startswith("=", run.start() + at + 27))
+
+    def finds_base64(self, run: str) -> bool:
+        """Whether a run of base64 digits holds a fingerprint."""
+        return next(self._in_run(run), None) is not None
+
+    def _in_run(self, run: str) -> Iterator[int]:
+        return (at for at in range(min(len(run), _BASE64_RUN_MAX) - 26) if run[at : at + 27] in self._base64)
 
     def _v4_spans(self, text: str) -> Iterator[Span]:
         for match in _V4.finditer(text):

@@ -18,13 +18,14 @@ from collections.abc import Iterator
 from typing import BinaryIO, Literal, NamedTuple
 
 BLOCK_BYTES = 256 * 1024
-# What must be seen at once to tell a mark and its line end: `---\r\n`.
-_MARK_BYTES = 5
+# What must be seen at once to tell a mark: `\n---\r\n`.
+_MARK_BYTES = 6
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 Kind = Literal["document", "unframed", "oversized"]
 
-_MARK = re.compile(rb"^(?:---(?=[ \t\r\n]|\Z)|\.\.\.[ \t]*(?:\r?\n|\Z|(?=[ \t\r])))", re.MULTILINE)
+# Begins with the line end before it: a plain character to look for, forty times as fast as `^`.
+_MARK = re.compile(rb"\n(?:(---)(?=[ \t\r\n]|\Z)|\.\.\.[ \t]*(?:\r?\n|\Z|(?=[ \t\r])))")
 _NOTHING = re.compile(rb"(?:[ \t]*(?:#[^\n]*)?\r?\n)*[ \t]*(?:#[^\n]*)?\Z")
 _END = re.compile(rb"(?:\A|\n)\.\.\.[ \t]*(?:\r?\n)?\Z")
 
@@ -56,8 +57,8 @@ class _Slicer:
     def __init__(self, file: BinaryIO, document_bytes_max: int) -> None:
         self._file = file
         self._max = document_bytes_max
-        self._buffer = bytearray()
-        self._start = 0  # of what is not yet cut, in the buffer
+        self._buffer = bytearray(b"\n")  # as if the line before the first had ended
+        self._start = 1  # of what is not yet cut, in the buffer
         self._offset = 0  # of the same, in the file
         self._searched = 0  # up to here, in the buffer, no mark ends the current piece
         self._at_end = False
@@ -90,17 +91,14 @@ class _Slicer:
     def _next_cut(self) -> int | None:
         """Where the current piece ends: after `...`, before the next `---`. None where more must be read."""
         while match := _MARK.search(self._buffer, self._searched):
-            if match.start() + _MARK_BYTES > len(self._buffer) and not self._at_end:
-                return None
             if match.end() + 1 >= len(self._buffer) and not self._at_end:
                 return None
-            begins = self._buffer[match.start()] == 0x2D
-            if not begins:
-                self._searched = match.end()
+            if match[1] is None:
+                self._searched = match.end() - 1
                 return match.end()
             self._searched = match.end()
-            if not _NOTHING.match(self._buffer[self._start : match.start()]):
-                return match.start()
+            if not _NOTHING.match(self._buffer[self._start : match.start() + 1]):
+                return match.start() + 1
         # A mark may have begun with the last bytes; before them there is none.
         self._searched = max(self._searched, len(self._buffer) - _MARK_BYTES)
         return None
@@ -112,14 +110,14 @@ class _Slicer:
         return piece
 
     def _fill(self) -> None:
-        # The byte before stays: by it `^` tells whether a line begins here.
+        # The byte before stays: it tells whether a line begins here.
         if (done := self._start - 1) > 0:
             del self._buffer[:done]
             self._searched -= done
             self._start = 1
         block = self._file.read(BLOCK_BYTES)
         self._at_end = not block
-        if self._offset == 0 and not self._buffer and block.startswith(_BYTE_ORDER_MARK):
+        if self._offset == 0 and len(self._buffer) == 1 and block.startswith(_BYTE_ORDER_MARK):
             block, self._offset = block[len(_BYTE_ORDER_MARK) :], len(_BYTE_ORDER_MARK)
         self._buffer += block
 
@@ -137,11 +135,14 @@ class _Slicer:
 
 
 def _slice(offset: int, piece: bytes, *, ended: bool) -> Slice | None:
-    begin = _MARK.search(piece)
-    before = piece[: begin.start()] if begin else piece
-    if not _NOTHING.match(before):
+    if not piece.startswith(b"---"):
+        begin = _MARK.search(b"\n" + piece)
+        skipped = begin.start() if begin else len(piece)
+        if not _NOTHING.match(piece[:skipped]):
+            return Slice(offset, len(piece), piece, "unframed", ended)
+        if begin is None or begin[1] is None:
+            return None
+        offset, piece = offset + skipped, piece[skipped:]
+    elif not _MARK.match(b"\n" + piece[:_MARK_BYTES]):
         return Slice(offset, len(piece), piece, "unframed", ended)
-    if begin is None or piece[begin.start()] != 0x2D:
-        return None
-    skipped = begin.start()
-    return Slice(offset + skipped, len(piece) - skipped, piece[skipped:], "document", ended)
+    return Slice(offset, len(piece), piece, "document", ended)

@@ -126,7 +126,7 @@ def test_a_kill_while_reports_are_sent_back_loses_none(tmp_path: Path, name: str
     def send() -> None:
         redriving.redrive(raw.folders, redriving.find(raw.folders, "unknown_test"), lambda *event: None)
 
-    assert run_until_killed(send, name, 3)
+    assert run_until_killed(send, name, 2)
     send()
     raw.run()
     places = raw.places()

@@ -90,6 +90,6 @@ def test_long_runs_take_time_in_proportion(text: str) -> None:
 
 
 def test_more_secrets_are_found_beside_the_first() -> None:
-    more = SECRETS.with_more([ipaddress.ip_address("9.8.7.6")], ["AF9F66B7B04F8FF6F32D455F05135250A16543C9"])
+    more = SECRETS.with_more(Secrets([ipaddress.ip_address("9.8.7.6")], ["AF9F66B7B04F8FF6F32D455F05135250A16543C9"]))
     assert more.redact(f"9.8.7.6 1.2.3.4 {'af9f66b7b04f8ff6f32d455f05135250a16543c9'}") == " ".join([REDACTED] * 3)
     assert not SECRETS.found_in("9.8.7.6")
