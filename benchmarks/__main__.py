@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
+
+from benchmarks import report
 
 PROGRAMS = (
     "append",
@@ -19,8 +22,6 @@ PROGRAMS = (
 
 
 def main() -> int:
-    from pathlib import Path
-
     failed = []
     for program in PROGRAMS:
         if not (Path(__file__).parent / f"{program}.py").exists():
@@ -28,6 +29,7 @@ def main() -> int:
         print(f"== {program}", flush=True)
         if subprocess.run([sys.executable, "-m", f"benchmarks.{program}"], check=False).returncode:
             failed.append(program)
+    report.main()
     print(f"failed: {', '.join(failed)}" if failed else "all done; see docs/benchmarks.md")
     return 1 if failed else 0
 

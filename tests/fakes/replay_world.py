@@ -53,7 +53,7 @@ class World:
         self.spool_folder = folder / "spool"
 
     def append(self, number: int, *, group: int = 0, start: int = 0, pad: int = 0) -> str:
-        """`number` events with 7 keys, numbered from `start`; the last `group` of them as one group. Returns the log."""
+        """`number` events with 7 keys, numbered from `start`; the last `group` of them as one group. The log's id."""
         events = [
             Event(json.dumps({"key": f"k{n % 7}", "sequence": n, "pad": "x" * pad}).encode(), key=b"k%d" % (n % 7))
             for n in range(start, start + number)
