@@ -19,8 +19,8 @@ def main() -> None:
 def _page(documents: list[dict[str, Any]]) -> Iterator[str]:
     yield "# Speed and memory: the last runs"
     yield ""
-    yield "Written by `make bench` from `docs/benchmarks/*.json`, which have every single run. Figures of one machine with two"
-    yield "shared cores: read the ratios, and the spread, before the numbers."
+    yield "Written by `make bench` from `docs/benchmarks/*.json`, which have every single run."
+    yield "Figures of one machine with two shared cores: read the ratios, and the spread, before the numbers."
     for document in documents:
         machine = document["machine"]
         yield ""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import signal
 import threading
 import time
@@ -10,6 +12,8 @@ import pytest
 
 from spool import failpoints
 from spool.errors import KafkaUnavailable, NotOwner
+from spool.event import Event
+from spool.intake.client import SpoolClient
 from spool.replay.kafka_sink import KafkaSink
 from tests.fakes.replay_world import World, assert_whole, go_on, wait_until_stopped
 
@@ -146,6 +150,17 @@ def test_two_hosts_deliver_into_one_topic(tmp_path, kafka_broker):
     world.drain()
     assert len({s.log for s in world.seen()}) == 2
     assert_whole(world, 200)
+
+
+def test_every_event_acknowledged_by_s3_arrives_though_the_folder_is_wiped(world):
+    events = [Event(json.dumps({"key": "k", "sequence": n}).encode(), key=b"k") for n in range(50)]
+    with SpoolClient(world.spool_folder, world.settings, store=lambda: world.store, alarms=world.alarms) as client:
+        accepted = client.append(world.name, events, acknowledgement="s3")
+        client.append_group(world.name, [Event(b'{"key": "k", "sequence": 50}', key=b"k")], acknowledgement="s3")
+    assert accepted.acknowledgement == "s3"
+    shutil.rmtree(world.spool_folder)
+    world.drain()
+    assert_whole(world, 51)
 
 
 def test_a_wrong_port_is_said_with_what_to_do(world):
