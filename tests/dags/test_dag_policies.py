@@ -23,6 +23,7 @@ EXPECTED = {
     "measurements_import",
     "measurements_publish",
     "measurements_restore",
+    "sanitize_run",
     "spool_demo_events",
     "spool_intake_files",
     "spool_replay",
