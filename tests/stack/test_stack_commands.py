@@ -2,97 +2,35 @@
 
 import json
 import os
-import re
 import signal
 import socket
 import stat
-import subprocess
-import sys
-import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
 from stack import processes
 from stack.place import Place, StackProblem
 from stack.service import require_way_in
-from tests.fakes.airflow_home import REPOSITORY
+from tests.fakes.local_stack import LocalStack, is_free
 
 CHEAP = "collector_a,collector_b"
 WITH_S3 = "s3,collector_a"
-BASES = range(21000, 22600, 100)
-
-
-class Stack:
-    """One stack, driven from outside."""
-
-    def __init__(self, folder: Path, base: int):
-        self.place = Place(folder, base)
-
-    def run(self, *arguments, timeout=180):
-        environment = {
-            **os.environ,
-            "STACK_DIR": str(self.place.folder),
-            "STACK_PORT_BASE": str(self.place.port_base),
-            "PYTHONPATH": str(REPOSITORY),
-        }
-        command = [sys.executable, "-m", "stack", *arguments]
-        return subprocess.run(
-            command, env=environment, cwd=REPOSITORY, capture_output=True, text=True, timeout=timeout, check=False
-        )
-
-    def ok(self, *arguments):
-        run = self.run(*arguments)
-        assert run.returncode == 0, run.stdout + run.stderr
-        return run.stdout
-
-    def rows(self):
-        """name -> (state, pid, answers)"""
-        found = re.findall(r"^  ([\w-]+) +([A-Z]+) +(\d+|-) +(answers|-) ", self.ok("status"), re.MULTILINE)
-        return {name: (state, pid, answers) for name, state, pid, answers in found}
-
-    def pid(self, name):
-        return int(self.rows()[name][1])
-
-    def supervisor_pid(self):
-        return int(self.place.path("run", "supervisord.pid").read_text())
-
-
-def free_base(taken=()):
-    for base in BASES:
-        if base not in taken and all(is_free(base + more) for more in (0, 1, 2, 3, 4, 30, 33, 10000, 10004)):
-            return base
-    pytest.fail("no free hundred of ports")
-
-
-def is_free(port):
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
 
 
 @pytest.fixture
 def make_stack():
-    """Short folders: unix sockets lie in them. Whatever a test leaves is ended."""
+    """Whatever a test leaves is ended."""
     made = []
 
     def make():
-        folder = Path(tempfile.mkdtemp(prefix="st"))
-        folder.chmod(0o755)
-        made.append(Stack(folder, free_base([stack.place.port_base for stack in made])))
+        made.append(LocalStack(tuple(stack.place.port_base for stack in made)))
         return made[-1]
 
     yield make
     for stack in made:
-        stack.run("down")
-        assert processes.leftovers(stack.place) == []
-        subprocess.run(["rm", "-rf", str(stack.place.folder)], check=True)
+        stack.remove()
 
 
 def wait_until(condition, seconds=30):

@@ -1,0 +1,79 @@
+"""A stack of a test's own: `python -m stack` in its own folder, on its own hundred of ports."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from stack import processes
+from stack.place import OFFSETS, REPOSITORY, Place
+
+# Other private servers of tests are below and above.
+BASES = range(21000, 22600, 100)
+GRPC = 10000
+
+
+class LocalStack:
+    """Driven from outside, as a person drives it. `remove` ends whatever is left of it."""
+
+    def __init__(self, taken: tuple[int, ...] = ()) -> None:
+        # A short path: unix sockets lie in the folder. Servers with users of their own must get in.
+        folder = Path(tempfile.mkdtemp(prefix="st"))
+        folder.chmod(0o755)
+        self.place = Place(folder.resolve(), free_base(taken))
+
+    def run(self, *arguments: str, module: str = "stack", timeout_s: float = 180) -> subprocess.CompletedProcess[str]:
+        environment = {
+            **os.environ,
+            "STACK_DIR": str(self.place.folder),
+            "STACK_PORT_BASE": str(self.place.port_base),
+            "PYTHONPATH": str(REPOSITORY),
+        }
+        return subprocess.run(
+            [sys.executable, "-m", module, *arguments],
+            env=environment, cwd=REPOSITORY, capture_output=True, text=True, timeout=timeout_s, check=False,
+        )  # fmt: skip
+
+    def ok(self, *arguments: str) -> str:
+        run = self.run(*arguments)
+        assert run.returncode == 0, run.stdout + run.stderr
+        return run.stdout
+
+    def rows(self) -> dict[str, tuple[str, str, str]]:
+        """name -> (state, pid, answers), as `status` shows it"""
+        found = re.findall(r"^  ([\w-]+) +([A-Z]+) +(\d+|-) +(answers|-) ", self.ok("status"), re.MULTILINE)
+        return {name: (state, pid, answers) for name, state, pid, answers in found}
+
+    def pid(self, name: str) -> int:
+        return int(self.rows()[name][1])
+
+    def supervisor_pid(self) -> int:
+        return int(self.place.path("run", "supervisord.pid").read_text())
+
+    def remove(self) -> None:
+        self.run("down")
+        assert processes.leftovers(self.place) == []
+        shutil.rmtree(self.place.folder)
+
+
+def free_base(taken: tuple[int, ...] = ()) -> int:
+    for base in BASES:
+        if base not in taken and all(is_free(base + more) for more in OFFSETS.values()) and is_free(base + GRPC):
+            return base
+    raise RuntimeError("no free hundred of ports")
+
+
+def is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
