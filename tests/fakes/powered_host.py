@@ -10,7 +10,6 @@ import random
 import uuid
 from pathlib import Path
 
-from spool.alarm import LogOnlyAlarms
 from spool.errors import AppendUnknown, FolderRefused, LockTimeout, SpoolFull
 from spool.event import Event
 from spool.log import batch, lock_file
@@ -144,14 +143,20 @@ class PoweredHost:
         assert not set(values) & set(self.refused), "an event was refused and is there"
 
 
-class RecordedAlarms(LogOnlyAlarms):
-    """Remembers the conditions that were raised."""
+class RecordedAlarms:
+    """Which alarms are open, and which conditions ever were."""
 
     def __init__(self) -> None:
+        self.now: dict[tuple[str, str], str] = {}
         self.ever: list[str] = []
 
     def open(self, condition: str, subject: str, evidence: str) -> None:
-        self.ever.append(condition)
+        if (condition, subject) not in self.now:
+            self.ever.append(condition)
+        self.now[condition, subject] = evidence
+
+    def close(self, condition: str, subject: str) -> None:
+        self.now.pop((condition, subject), None)
 
 
 def boot() -> None:
