@@ -4,7 +4,7 @@ The main job, before your eyes: real log files and 200,000 generated events, thr
     1. the stack is up                            5. Kafka starts again, the backlog drains
     2. log files of the machine and of the stack  6. verify --full, by the engine
     3. the first half of the load                 7. counted by a consumer that knows nothing of the engine
-    4. Kafka gets SIGKILL; the second half        8. the table
+    4. Kafka gets SIGKILL; the second half        8. measurement reports: hosts to mirror; then the table
 
 All of it goes through Airflow: DAG runs are triggered with conf payloads over its REST API. Can be run again and again.
 """
@@ -20,6 +20,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from stack import demo_reports
 from stack.__main__ import one, up
 from stack.airflow_api import AirflowApi
 from stack.demo_count import Counted, Loaded, count
@@ -36,11 +37,12 @@ DRAIN_S = 240.0
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--events", type=int, default=EVENTS)
+    parser.add_argument("--outage-s", type=float, default=OUTAGE_S, help="how long the broker is away, at least")
     options = parser.parse_args()
     started = time.monotonic()
     try:
         place = from_environment()
-        ok = Demo(place, options.events).run()
+        ok = Demo(place, options.events, options.outage_s).run()
     except StackProblem as problem:
         print(
             f"demo: {problem}\n  what to do: {problem.hint or 'see `make status` and `make logs s=NAME`'}",
@@ -54,8 +56,9 @@ def main() -> int:
 class Demo:
     """One pass; every step says what it does."""
 
-    def __init__(self, place: Place, events: int) -> None:
+    def __init__(self, place: Place, events: int, outage_s: float) -> None:
         self._place = place
+        self._outage_s = outage_s
         self._each = events // RUNS
         self._seed = int(time.time())
         self._steps = 0
@@ -65,7 +68,9 @@ class Demo:
         self._say("starting the stack")
         up(self._place, [])
         self._airflow = AirflowApi(self._place)
-        self._airflow.wait_for_dags({"spool_demo_events", "spool_intake_files", "spool_replay", "spool_ship"})
+        demo_reports.write_bridge_map(self._place)
+        wanted = {"spool_demo_events", "spool_intake_files", "spool_replay", "spool_ship", *demo_reports.DAGS}
+        self._airflow.wait_for_dags(wanted)
         lines = self._take_in_log_files()
         loads = self._load_through_an_outage()
         self._drain()
@@ -73,9 +78,12 @@ class Demo:
         rows = self._spool("verify", "--full")
         self._say("counting once more, with a consumer that knows nothing of the engine")
         counted = count(f"{HOST}:{self._place.port('kafka')}", "demo_events", loads)
+        reports_right = demo_reports.run(self._place, self._airflow, self._say, self._note)
         self._table(lines, loads, rows, counted)
-        return all(row["green"] for row in rows) and not (
-            counted.missing or counted.doubled or counted.out_of_order or counted.split_groups
+        return (
+            reports_right
+            and all(row["green"] for row in rows)
+            and not (counted.missing or counted.doubled or counted.out_of_order or counted.split_groups)
         )
 
     def _take_in_log_files(self) -> int:
@@ -97,7 +105,7 @@ class Demo:
         one(self._place, "kill", "kafka")
         killed = time.monotonic()
         loads += self._append(range(half, RUNS))
-        time.sleep(max(0.0, OUTAGE_S - (time.monotonic() - killed)))
+        time.sleep(max(0.0, self._outage_s - (time.monotonic() - killed)))
         self._note(f"Kafka was away for {time.monotonic() - killed:.0f} s; appended meanwhile: {self._each * half:,}")
         self._say("starting the broker again")
         one(self._place, "start", "kafka")
@@ -178,6 +186,7 @@ class Demo:
         passwords = self._place.path("airflow", "passwords.json")
         print(f"\n  Airflow    {base}:{self._place.port('airflow')}   user admin, password in {passwords}")
         print(f"  mail view  {base}:{self._place.port('mail_view')}")
+        print(f"  mirror     {base}:{self._place.port('mirror')}")
         print("  make status, make logs s=kafka, make down")
 
     def _say(self, text: str) -> None:

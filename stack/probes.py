@@ -10,7 +10,7 @@ import urllib.request
 from stack.place import HOST, is_listening
 
 
-def http_ok(url: str, timeout_s: float = 2.0) -> bool:
+def http_ok(url: str, timeout_s: float = 5.0) -> bool:
     try:
         with urllib.request.urlopen(url, timeout=timeout_s) as answer:
             return 200 <= int(answer.status) < 300

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from stack.place import Place
 from stack.service import Service
-from stack.services import airflow, kafka, mail, mariadb, mongo, postgres, s3, shipper, sshd
+from stack.services import airflow, kafka, mail, mariadb, mirror, mongo, postgres, s3, shipper, sshd
 
 
 def all_services(place: Place) -> list[Service]:
@@ -18,5 +18,6 @@ def all_services(place: Place) -> list[Service]:
         mail.service(place),
         *sshd.services(place),
         shipper.service(place),
+        mirror.service(place),
         *airflow.services(place),
     ]
