@@ -227,6 +227,10 @@ class SimulatedDisk(Disk):
 
     def reserve(self, path: Path, size_bytes: int) -> None:
         """The size is only noted: it becomes room when the file is removed."""
+        if self.room_bytes is not None:
+            if self.room_bytes < size_bytes:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            self.room_bytes -= size_bytes
         os.close(self.open(path, os.O_CREAT | os.O_WRONLY))
         self._reserved[path] = size_bytes
 

@@ -1,0 +1,503 @@
+"""One log, used by threads, processes and after accidents of its disk and folder."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+import threading
+from pathlib import Path
+
+import pytest
+
+from spool.errors import AppendUnknown, CorruptSegment, EventRefused, FolderRefused, SpoolFull
+from spool.event import Event, OffsetRange
+from spool.log import lock_file, segment
+from spool.log.deadline import Deadline
+from spool.log.file_system import refuse_network
+from spool.log.folder import LogFolder, log_folders, segment_files
+from spool.log.identity import read_identity, write_successor
+from spool.log.local_alarms import LocalAlarms
+from spool.log.reader import read_sealed, sealed_identity, tail
+from spool.log.segment import decode_segment_header
+from spool.log.shipped import NOTHING, ShippedState, read_shipped, write_shipped
+from spool.log.stream_log import StreamLog
+from tests.fakes.log_host import append, open_log, open_segment, read, read_log
+from tests.fakes.powered_host import RecordedAlarms, boot
+from tests.fakes.quick_disk import QuickDisk
+from tests.fakes.simulated_disk import SimulatedDisk
+
+
+@pytest.fixture(autouse=True)
+def boots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lock_file, "BOOT_ID_FILE", tmp_path / "boot_id")
+    boot()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "spool"
+
+
+def quick(folder: Path, **stream: object) -> StreamLog:
+    return open_log(folder, disk=QuickDisk(), **stream)
+
+
+def simulated(tmp_path: Path) -> tuple[SimulatedDisk, Path]:
+    root = tmp_path / "disk"
+    root.mkdir()
+    return SimulatedDisk(root), root / "spool"
+
+
+def test_offsets_are_dense_and_in_the_order_of_the_calls(folder: Path) -> None:
+    log = quick(folder)
+    assert append(log, "a", "b") == (OffsetRange(0, 2),)
+    assert append(log, "c", group=True) == (OffsetRange(2, 3),)
+    assert append(log) == ()
+    assert read(folder) == {0: "a", 1: "b", 2: "c"}
+
+
+def test_a_sealed_segment_is_read_whole_and_named_by_the_next_header(folder: Path) -> None:
+    log = quick(folder)
+    append(log, "a")
+    append(log, "b", "c")
+    assert log.seal()
+    path = segment_files(log.path)[0].path
+    contents = read_sealed(path)
+    assert [(c.first_offset, c.number, c.event_count) for c in contents.commits] == [(0, 0, 1), (1, 1, 2)]
+    assert (contents.next_offset, contents.holes) == (3, ())
+    assert (
+        contents.sha256 == contents.identity == sealed_identity(path) == hashlib.sha256(path.read_bytes()).hexdigest()
+    )
+
+
+def test_the_recorded_identity_is_right_when_two_processes_wrote_the_segment(folder: Path) -> None:
+    one, other = quick(folder), quick(folder)
+    for text in ("a", "b", "c"):
+        append(one, text + "1")
+        append(other, text + "2")
+    one.seal()
+    contents = read_sealed(segment_files(one.path)[0].path)
+    assert contents.sha256 == contents.identity
+
+
+def test_a_seal_that_failed_half_way_records_the_right_identity_later(tmp_path: Path) -> None:
+    disk, folder = simulated(tmp_path)
+    log = open_log(folder, disk=disk)
+    append(log, "a")
+    append(open_log(folder, disk=disk), "b")
+    disk.fail_at("rename", errno.EIO)
+    with pytest.raises(FolderRefused):
+        log.seal()
+    append(log, "c")
+    log.seal()
+    contents = read_sealed(segment_files(log.path)[0].path)
+    assert contents.sha256 == contents.identity
+    assert read(folder) == {0: "a", 1: "b", 2: "c"}
+
+
+def test_a_log_without_commits_is_never_sealed(folder: Path) -> None:
+    log = quick(folder)
+    assert not log.seal()
+    append(log, "a")
+    assert log.seal()
+    assert not log.seal()
+    assert not log.seal_if_due(for_waiter=True)
+
+
+def test_a_segment_is_sealed_when_it_is_full_before_the_next_commit(folder: Path) -> None:
+    log = quick(folder, seal_bytes=1000)
+    for count in range(12):
+        append(log, f"{count}" * 50)
+    files = segment_files(log.path)
+    assert [file.state for file in files] == ["sealed"] * (len(files) - 1) + ["open"]
+    assert len(files) > 3
+    assert len(read(folder)) == 12
+
+
+def test_a_segment_is_sealed_by_age(folder: Path) -> None:
+    log = quick(folder, seal_age_s=1000.0)
+    append(log, "a")
+    assert not log.seal_if_due()
+    young = quick(folder, seal_age_s=0.0)
+    assert young.seal_if_due()
+
+
+def test_a_waiter_has_it_sealed_unless_a_sealed_segment_waits_or_the_gap_is_not_over(folder: Path) -> None:
+    log = quick(folder, seal_gap_s=0.0)
+    append(log, "a")
+    assert log.seal_if_due(for_waiter=True)
+    append(log, "b")
+    assert not log.seal_if_due(for_waiter=True), "segment 0 waits to be shipped"
+    write_shipped(log.path, ShippedState(0, 1))
+    patient = quick(folder, seal_gap_s=1000.0)
+    assert not patient.seal_if_due(for_waiter=True), "the gap is not over"
+    assert log.seal_if_due(for_waiter=True)
+
+
+def test_threads_share_one_log(folder: Path) -> None:
+    log = quick(folder, seal_bytes=20_000)
+    threads = [
+        threading.Thread(target=lambda n=n: [append(log, f"{n}-{count}") for count in range(50)]) for n in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    found = read(folder)
+    assert sorted(found) == list(range(400))
+    for number in range(8):
+        own = [text for _, text in sorted(found.items()) if text.startswith(f"{number}-")]
+        assert own == [f"{number}-{count}" for count in range(50)], "a thread's events keep their order"
+
+
+def test_forked_children_append_to_the_log_of_their_parent_while_its_threads_write(folder: Path) -> None:
+    log = quick(folder)
+    stop = threading.Event()
+    written: list[str] = []
+
+    def write() -> None:
+        while not stop.is_set():
+            append(log, text := f"parent-{len(written)}")
+            written.append(text)
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    children = []
+    for number in range(6):
+        child = os.fork()
+        if child == 0:
+            append(log, f"child-{number}")
+            os._exit(0)
+        children.append(child)
+    codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+    stop.set()
+    thread.join()
+    assert codes == [0] * 6
+    assert sorted(read(folder).values()) == sorted([*written, *(f"child-{number}" for number in range(6))])
+
+
+# The disk.
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC])
+def test_a_failed_fsync_is_unknown_and_the_log_goes_on_in_a_new_segment(tmp_path: Path, number: int) -> None:
+    disk, folder = simulated(tmp_path)
+    log, other = open_log(folder, disk=disk), open_log(folder, disk=disk)
+    append(log, "a")
+    disk.fail_at("sync_data", number)
+    with pytest.raises(AppendUnknown, match="fsync of segment 0 failed"):
+        append(log, "doubtful")
+    failed = open_segment(folder).path
+    size = failed.stat().st_size
+    assert append(other, "b") == (OffsetRange(1, 2),), "another process sees the mark as well"
+    assert [file.state for file in segment_files(log.path)] == ["sealed", "open"]
+    assert segment_files(log.path)[0].path.stat().st_size < size, "closed where it was synced"
+    append(log, "c")
+    assert read(folder) == {0: "a", 1: "b", 2: "c"}
+
+
+def test_a_failed_fsync_of_the_first_commit_leaves_no_trace(tmp_path: Path) -> None:
+    disk, folder = simulated(tmp_path)
+    log = open_log(folder, disk=disk)
+    log.synced()
+    disk.fail_at("sync_data", errno.EIO)
+    with pytest.raises(AppendUnknown):
+        append(log, "doubtful")
+    assert append(log, "a") == (OffsetRange(0, 1),)
+    assert read(folder) == {0: "a"}
+
+
+@pytest.mark.parametrize("room", range(0, 300, 13))
+def test_a_full_disk_refuses_and_what_was_written_is_cut_again(tmp_path: Path, room: int) -> None:
+    disk, folder = simulated(tmp_path)
+    log = open_log(folder, disk=disk)
+    append(log, "a")
+    size = open_segment(folder).path.stat().st_size
+    disk.room_bytes = room
+    with pytest.raises(SpoolFull):
+        append(log, "x" * 300)
+    assert open_segment(folder).path.stat().st_size == size
+    disk.room_bytes = None
+    append(log, "b")
+    assert read(folder) == {0: "a", 1: "b"}
+
+
+def test_short_writes_are_continued(tmp_path: Path) -> None:
+    disk, folder = simulated(tmp_path)
+    disk.chunk_bytes = 7
+    log = open_log(folder, disk=disk)
+    append(log, "a" * 100)
+    log.seal()
+    append(log, "b")
+    assert read(folder) == {0: "a" * 100, 1: "b"}
+
+
+def test_sealing_works_on_a_full_disk_by_the_reserve_which_is_taken_again_later(tmp_path: Path) -> None:
+    disk, folder = simulated(tmp_path)
+    log = open_log(folder, disk=disk)
+    append(log, "a")
+    disk.room_bytes = 0
+    assert log.seal()
+    assert not (folder / "_reserve").exists()
+    disk.room_bytes = None
+    append(log, "b")
+    log.seal()
+    assert (folder / "_reserve").exists()
+
+
+def test_a_disk_that_cannot_even_cut_fails_the_segment(tmp_path: Path) -> None:
+    disk, folder = simulated(tmp_path)
+    log = open_log(folder, disk=disk)
+    append(log, "a")
+    disk.fail_at("write_at", errno.EIO)
+    disk.fail_at("truncate", errno.EIO)
+    with pytest.raises(FolderRefused):
+        append(log, "refused")
+    append(log, "b")
+    assert read(folder) == {0: "a", 1: "b"}
+    assert len(segment_files(log.path)) == 2
+
+
+def test_an_error_while_the_log_is_begun_is_a_refusal(tmp_path: Path) -> None:
+    # The first file opened is the reserve, without which a log works.
+    for operation, at_call in (
+        ("open", 2), ("make_folder", 1), ("sync_folder", 1), ("write_at", 1), ("sync_data", 1), ("rename", 1),
+    ):  # fmt: skip
+        shutil.rmtree(tmp_path / "disk", ignore_errors=True)
+        disk, folder = simulated(tmp_path)
+        disk.fail_at(operation, errno.EIO, at_call=at_call)
+        with pytest.raises(FolderRefused):
+            append(open_log(folder, disk=disk), "a")
+        append(open_log(folder, disk=disk), "b")
+        assert read(folder) == {0: "b"}, operation
+
+
+# What lies in the folder.
+
+
+def test_a_removed_lock_file_does_not_let_two_write_at_once(folder: Path) -> None:
+    one = quick(folder)
+    append(one, "a")
+    (one.path / "lock").unlink()
+    other = quick(folder)
+    append(other, "b")
+    append(one, "c")
+    append(other, "d")
+    assert read(folder) == {0: "a", 1: "b", 2: "c", 3: "d"}
+
+
+def test_a_damaged_lock_file_costs_nothing(folder: Path) -> None:
+    log = quick(folder)
+    append(log, "a")
+    (log.path / "lock").write_bytes(b"\xff" * 200)
+    append(log, "b")
+    assert read(folder) == {0: "a", 1: "b"}
+
+
+def test_a_segment_of_a_newer_version_is_refused_and_left_as_it_is(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = quick(folder)
+    monkeypatch.setattr(segment, "VERSION", 2)
+    append(log, "a")
+    monkeypatch.undo()
+    monkeypatch.setattr(lock_file, "BOOT_ID_FILE", folder.parent / "boot_id")
+    boot()
+    data = open_segment(folder).path.read_bytes()
+    with pytest.raises(CorruptSegment, match="format version 2"):
+        append(quick(folder), "b")
+    assert open_segment(folder).path.read_bytes() == data
+
+
+def test_a_segment_of_another_log_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    mine, other = quick(tmp_path / "mine"), quick(tmp_path / "other")
+    append(mine, "a")
+    append(other, "b")
+    shutil.copyfile(open_segment(tmp_path / "other").path, open_segment(tmp_path / "mine").path)
+    boot()
+    data = open_segment(tmp_path / "mine").path.read_bytes()
+    with pytest.raises(CorruptSegment, match="belongs to events/"):
+        append(mine, "c")
+    assert open_segment(tmp_path / "mine").path.read_bytes() == data
+
+
+def test_a_torn_header_behind_a_shipped_segment_begins_where_that_ended(folder: Path) -> None:
+    log = quick(folder)
+    append(log, "a", "b")
+    log.seal()
+    first = segment_files(log.path)[0]
+    write_shipped(log.path, ShippedState(first.segment, 2))
+    first.path.unlink()
+    segment_files(log.path)[0].path.write_bytes(b"")
+    boot()
+    assert append(quick(folder), "c") == (OffsetRange(2, 3),)
+
+
+def test_a_torn_header_of_which_nothing_tells_the_offset_is_refused(folder: Path) -> None:
+    log = quick(folder)
+    append(log, "a", "b")
+    log.seal()
+    segment_files(log.path)[0].path.unlink()
+    segment_files(log.path)[0].path.write_bytes(b"")
+    boot()
+    with pytest.raises(CorruptSegment, match="no earlier segment tells its offset"):
+        append(quick(folder), "c")
+
+
+def test_a_cloned_folder_ends_the_old_log_and_begins_one_after_it(tmp_path: Path) -> None:
+    log = quick(tmp_path / "spool")
+    append(log, "a")
+    log.seal()
+    append(log, "b")
+    shutil.copytree(tmp_path / "spool", tmp_path / "clone")
+    alarms = RecordedAlarms()
+    clone = open_log(tmp_path / "clone", disk=QuickDisk(), alarms=alarms)
+    assert clone.id != log.id
+    assert append(clone, "c") == (OffsetRange(0, 1),)
+    assert alarms.ever == ["log_cloned"]
+    logs = {one.log: one for one in log_folders(tmp_path / "clone")}
+    assert read_log(logs[log.id]) == {0: "a", 1: "b"}
+    assert [file.state for file in segment_files(logs[log.id].path)] == ["sealed", "sealed", "open"]
+    header, _ = decode_segment_header(segment_files(clone.path)[0].path.read_bytes(), "")
+    assert header.after == (log.id, 1)
+    assert read_identity(logs[log.id].path).successor == clone.id
+    assert quick(tmp_path / "clone").id == clone.id, "opened again, it stays"
+    append(log, "d")
+    assert read(tmp_path / "spool") == {0: "a", 1: "b", 2: "d"}, "the original goes on"
+
+
+def test_a_moved_folder_on_one_file_system_goes_on(tmp_path: Path) -> None:
+    log = quick(tmp_path / "spool")
+    append(log, "a")
+    log.close()
+    (tmp_path / "spool").rename(tmp_path / "moved")
+    moved = quick(tmp_path / "moved")
+    assert moved.id == log.id
+    append(moved, "b")
+    assert read(tmp_path / "moved") == {0: "a", 1: "b"}
+
+
+def test_appenders_follow_a_log_to_its_successor(folder: Path) -> None:
+    log = quick(folder)
+    append(log, "a")
+    old = LogFolder("events", log.id, log.path)
+    successor = shutil.copytree(log.path, log.path.with_name("successor"), ignore=lambda _, names: names)
+    document = json.loads((log.path / "log.json").read_text(encoding="utf-8"))
+    document |= {"log": "successor", "inode": successor.stat().st_ino, "after": [log.id, 0]}
+    (successor / "log.json").write_text(json.dumps(document), encoding="utf-8")
+    write_successor(log.path, QuickDisk(), "successor")
+    writer = log._writer
+    writer.retire(Deadline.after(5))
+    assert append(log, "b") == (OffsetRange(0, 1),)
+    assert log.id == "successor"
+    assert read_log(old) == {0: "a"}
+
+
+def test_a_retired_log_stays_retired_when_it_is_recovered(folder: Path) -> None:
+    log = quick(folder)
+    append(log, "a")
+    old = LogFolder("events", log.id, log.path)
+    write_successor(log.path, QuickDisk(), "successor")
+    log._writer.retire(Deadline.after(5))
+    (log.path / "lock").write_bytes(b"")
+    append(log, "b")
+    assert read_log(old) == {0: "a"}
+    assert log.id != old.log
+
+
+def test_a_reader_sees_the_open_segment_only_up_to_the_synced_end(folder: Path) -> None:
+    log = quick(folder)
+    append(log, "a")
+    file = open_segment(folder)
+    whole = file.path.read_bytes()
+    append(log, "b")
+    both = file.path.read_bytes()
+    log.close()
+    (one,) = log_folders(folder)
+    state = log.synced()
+    lock_file.write_state(log._writer._lock(), state._replace(synced_end=len(whole)))
+    assert len(both) > len(whole)
+    assert read(folder) == {0: "a"}
+    assert [commit.first_offset for commit in tail(one, 1)] == []
+
+
+def test_commits_that_come_back_beyond_the_next_header_are_not_read(folder: Path) -> None:
+    log = quick(folder)
+    append(log, "a")
+    append(log, "cut")
+    whole = open_segment(folder).path.read_bytes()
+    log._writer._note(log.synced()._replace(flags=lock_file.FAILED, synced_end=_end_of_first_commit(whole)))
+    append(log, "b")
+    sealed = segment_files(log.path)[0].path
+    sealed.write_bytes(whole)
+    contents = read_sealed(sealed)
+    assert [commit.first_offset for commit in contents.commits] == [0]
+    assert contents.next_offset == 1
+    assert contents.holes == ()
+
+
+def _end_of_first_commit(data: bytes) -> int:
+    _, size = decode_segment_header(data, "")
+    return size + 12 + int.from_bytes(data[size + 8 : size + 12], "big")
+
+
+# Refusals.
+
+
+def test_a_refused_event_leaves_the_call_unwritten(folder: Path) -> None:
+    log = quick(folder)
+    with pytest.raises(EventRefused):
+        log.append([Event(b"a"), Event(b"x" * 10**6)], group=False, deadline=Deadline.after(5))
+    append(log, "b")
+    assert read(folder) == {0: "b"}
+
+
+def test_a_network_file_system_is_refused_by_its_kind(tmp_path: Path) -> None:
+    mounts = tmp_path / "mountinfo"
+    line = "36 35 98:0 / {} rw,noatime master:1 - {} server:/export rw\n"
+    mounts.write_text(line.format("/", "ext4") + line.format(tmp_path, "nfs4"), encoding="utf-8")
+    with pytest.raises(FolderRefused, match="nfs4, a network file system"):
+        refuse_network(tmp_path / "spool", mounts)
+    mounts.write_text(line.format("/", "nfs4") + line.format(tmp_path, "xfs"), encoding="utf-8")
+    refuse_network(tmp_path / "spool", mounts)
+
+
+def test_a_folder_that_is_a_file_is_refused_with_a_hint(tmp_path: Path) -> None:
+    (tmp_path / "spool").write_bytes(b"")
+    with pytest.raises(FolderRefused) as caught:
+        quick(tmp_path / "spool")
+    assert "SPOOL_FOLDER" in caught.value.hint
+
+
+# Small files.
+
+
+def test_what_was_shipped_reads_back_and_a_damaged_record_is_nothing(tmp_path: Path) -> None:
+    assert read_shipped(tmp_path) == NOTHING
+    write_shipped(tmp_path, ShippedState(4, 100))
+    assert read_shipped(tmp_path) == (4, 100)
+    (tmp_path / "shipped").write_bytes(b"{")
+    assert read_shipped(tmp_path) == NOTHING
+
+
+def test_an_alarm_is_kept_once_until_it_is_closed(tmp_path: Path) -> None:
+    alarms = LocalAlarms(tmp_path)
+    alarms.open("log_hole", "events/a", "first")
+    alarms.open("log_hole", "events/a", "second")
+    alarms.open("log_hole", "events/b", "other")
+    assert [(a.subject, a.evidence) for a in LocalAlarms(tmp_path).all()] == [
+        ("events/a", "first"),
+        ("events/b", "other"),
+    ]
+    alarms.close("log_hole", "events/a")
+    assert [a.closed_ms > 0 for a in alarms.all()] == [True, False]
+    alarms.open("log_hole", "events/a", "again")
+    assert [a.closed_ms for a in alarms.all()] == [0, 0]
+
+
+def test_an_alarm_that_cannot_be_kept_fails_nobody(tmp_path: Path) -> None:
+    (tmp_path / "_alarms").write_bytes(b"a file, not a folder")
+    LocalAlarms(tmp_path).open("log_hole", "events/a", "evidence")
