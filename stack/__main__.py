@@ -129,7 +129,7 @@ def down(place: Place) -> None:
         if supervisor.is_running():
             for service in reversed(all_services(place)):
                 if supervisor.state(service.name)["statename"] in ("RUNNING", "STARTING", "BACKOFF"):
-                    supervisor.stop_process(service.name)
+                    supervisor.stop_process(service.name, interrupt_children=service.interrupt_children)
                     print(f"  {service.name} stopped", flush=True)
             supervisor.shutdown()
         left = processes.end(place)
@@ -173,7 +173,7 @@ def one(place: Place, verb: str, name: str) -> None:
         if verb == "kill":
             supervisor.kill_process(name)
         elif verb == "stop":
-            supervisor.stop_process(name)
+            supervisor.stop_process(name, interrupt_children=services[name].interrupt_children)
         else:
             start(supervisor, place, services[name])
 

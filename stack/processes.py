@@ -21,6 +21,8 @@ _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 class _Process(NamedTuple):
     state: str
+    parent: int
+    group: int
     session: int
     started: int  # ticks since boot
 
@@ -62,9 +64,23 @@ def _in_session(place: Place) -> list[int]:
     leader = _look(session)
     if boot != _BOOT.read_text().strip() or (leader is not None and leader.started > started):
         return []
-    pids = [int(path.name) for path in Path("/proc").glob("[0-9]*")]
-    looked = [(pid, _look(pid)) for pid in pids]
-    return [pid for pid, seen in looked if seen is not None and seen.session == session and seen.started >= started]
+    return [pid for pid, seen in _all().items() if seen.session == session and seen.started >= started]
+
+
+def interrupt_groups_below(ancestor: int) -> None:
+    """SIGINT to descendants with process groups of their own, which a signal to their ancestor's does not reach."""
+    seen = _all()
+    below = {ancestor}
+    while more := {pid for pid, process in seen.items() if process.parent in below} - below:
+        below |= more
+    for pid in below - {ancestor}:
+        if seen[pid].group == pid:
+            _send(pid, signal.SIGINT)
+
+
+def _all() -> dict[int, _Process]:
+    looked = [(int(path.name), _look(int(path.name))) for path in Path("/proc").glob("[0-9]*")]
+    return {pid: process for pid, process in looked if process is not None}
 
 
 def _look(pid: int) -> _Process | None:
@@ -72,7 +88,8 @@ def _look(pid: int) -> _Process | None:
         fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rsplit(")", 1)[1].split()
     except (OSError, IndexError):
         return None
-    return _Process(state=fields[0], session=int(fields[3]), started=int(fields[19]))
+    state, parent, group, session = fields[:4]
+    return _Process(state, int(parent), int(group), int(session), started=int(fields[19]))
 
 
 def _postgres(place: Place, found: list[int]) -> list[int]:

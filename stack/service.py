@@ -25,6 +25,8 @@ class Service:
     prepare    before every start; makes folders and configuration, keeps what is there
     settle     once after it became ready; idempotent (databases, buckets, users)
     user       whom it runs as when the stack is started by root
+    interrupt_children
+               children in process groups of their own get SIGINT when it is stopped; it would wait for them otherwise
     url        what a person opens; empty where there is nothing to see
     """
 
@@ -39,6 +41,7 @@ class Service:
     stop_signal: str = "TERM"
     stop_wait_s: int = 20
     ready_within_s: int = 90
+    interrupt_children: bool = False
     url: str = ""
 
 

@@ -95,12 +95,18 @@ class Supervisor:
             if "ALREADY_STARTED" not in fault.faultString:
                 raise StackProblem(f"{name} did not start: {fault.faultString}") from None
 
-    def stop_process(self, name: str) -> None:
+    def stop_process(self, name: str, *, interrupt_children: bool = False) -> None:
+        """SIGTERM to its group, SIGKILL when it takes too long; returns when it has ended."""
+        pid = self.state(name)["pid"]
         try:
-            self.calls.stopProcess(name, True)
+            self.calls.stopProcess(name, not interrupt_children)
         except xmlrpc.client.Fault as fault:
             if "NOT_RUNNING" not in fault.faultString:
                 raise StackProblem(f"{name} did not stop: {fault.faultString}") from None
+        # Again and again: what was queued may still be started.
+        while interrupt_children and pid and self.state(name)["statename"] == "STOPPING":
+            processes.interrupt_groups_below(pid)
+            time.sleep(0.5)
 
     def kill_process(self, name: str) -> None:
         """SIGKILL to it and to what it started; not started again until somebody asks."""

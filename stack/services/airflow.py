@@ -63,7 +63,8 @@ def services(place: Place) -> list[Service]:
         ),
         component(
             "scheduler", [program, "scheduler", "--skip-serve-logs"], lambda: http_ok(f"http://{HOST}:{health}/health"),
-            ports=(health,),
+            # A task that is interrupted is tried again; every one of ours may be.
+            ports=(health,), interrupt_children=True,
         ),
     ]  # fmt: skip
 
@@ -99,6 +100,8 @@ def environment(place: Place) -> dict[str, str]:
         "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_SERVER_PORT": str(place.port("airflow_scheduler_health")),
         # One second between passes is most of the latency of a short task.
         "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.3",
+        # Tasks of a killed scheduler are started again in half a minute; until then they keep their DAG from running.
+        "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "30",
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "30",
         "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "60",
         # One server on loopback for the logs of both (stack/log_server.py).
