@@ -54,13 +54,19 @@ class AlarmBook:
 
     def _change(self, alarm: Alarm) -> None:
         try:
+            self.sync()  # in the order of events: what waits here must not come over a later change
             self._put(alarm)
         except (SpoolError, OSError) as error:
             LOGGER.warning("alarm kept on this host, the store is away: %s", error)
-            if alarm.closed_ms:
-                self._local.close(alarm.condition, alarm.subject)
-            else:
-                self._local.open(alarm.condition, alarm.subject, alarm.evidence)
+            self._keep_here(alarm)
+
+    def _keep_here(self, alarm: Alarm) -> None:
+        if not alarm.closed_ms:
+            self._local.open(alarm.condition, alarm.subject, alarm.evidence)
+        elif isinstance(self._local, LocalAlarms):
+            self._local.note_closed(alarm.condition, alarm.subject)
+        else:
+            self._local.close(alarm.condition, alarm.subject)
 
     def _put(self, alarm: Alarm) -> None:
         key = self._key(alarm.condition, alarm.subject)

@@ -36,6 +36,12 @@ class LocalAlarms:
         LOGGER.warning("alarm closed condition=%s subject=%s", condition, subject)
         self._write(held._replace(closed_ms=_now_ms()))
 
+    def note_closed(self, condition: str, subject: str) -> None:
+        """Like `close`, also of an alarm that is kept elsewhere: there it is open until this note is carried over."""
+        held = self._read(self._path(condition, subject)) or Alarm(condition, subject, "", 0)
+        if not held.closed_ms:
+            self._write(held._replace(closed_ms=_now_ms()))
+
     def all(self) -> list[Alarm]:
         """Open and closed ones, oldest first."""
         paths = sorted(self._folder.glob("*.json")) if self._folder.is_dir() else []

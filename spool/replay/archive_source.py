@@ -122,7 +122,8 @@ class ArchiveSource:
         if not chunks and segment.next_offset > self._offset:
             # Nothing but holes: an empty chunk carries the checkpoint over them.
             chunks = [Chunk(self._offset, segment.next_offset, 0, 0, (), 0)]
-        self._offset = segment.next_offset
+        # A segment that was delivered whole must not move the offset back.
+        self._offset = max(self._offset, segment.next_offset)
         for number, chunk in enumerate(chunks):
             if number == len(chunks) - 1:
                 yield SourceChunk(segment, chunk, segment.segment + 1, segment.next_offset)

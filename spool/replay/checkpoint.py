@@ -112,21 +112,30 @@ class CheckpointReader:
         """
         return self._read_partition(key.partition(self._partitions)).get(key.encode())
 
-    def read_all(self) -> dict[bytes, Checkpoint]:
-        """The newest committed checkpoint of every key; none where the topic does not exist yet."""
+    def read_decided(self, key: CheckpointKey) -> Checkpoint | None:
+        """The newest checkpoint before the first open transaction of its partition: waits for none, may be old."""
+        return self._read_partition(key.partition(self._partitions), decided=True).get(key.encode())
+
+    def read_all(self, *, decided: bool = False) -> dict[bytes, Checkpoint]:
+        """
+        The newest committed checkpoint of every key; none where the topic does not exist yet.
+
+        decided: like `read_decided`, for looking around; what is sent next is decided by `read` after the claim.
+        """
         found: dict[bytes, Checkpoint] = {}
         if not topic_exists(self._kafka, self._topic):
             return found
         for partition in range(self._partitions):
-            found |= self._read_partition(partition)
+            found |= self._read_partition(partition, decided=decided)
         return found
 
-    def _read_partition(self, partition: int) -> dict[bytes, Checkpoint]:
+    def _read_partition(self, partition: int, *, decided: bool = False) -> dict[bytes, Checkpoint]:
         deadline = Deadline.after(self._timeout_s)
         committed, uncommitted = self._consumer("read_committed"), self._consumer("read_uncommitted")
         try:
             place = TopicPartition(self._topic, partition)
-            low, end = end_of(uncommitted, place, deadline)
+            # To a read_committed consumer the end is where the first open transaction begins.
+            low, end = end_of(committed if decided else uncommitted, place, deadline)
             committed.assign([TopicPartition(self._topic, partition, low)])
             return self._until(committed, place, end, deadline) if end > low else {}
         except KafkaException as error:

@@ -166,9 +166,10 @@ class KafkaSink:
         return offsets
 
     def _explained(self, error: BaseException, age_s: float) -> BaseException:
+        if isinstance(error, (*FENCED, TimeoutError)) and age_s >= self._transaction_timeout_s:
+            # Calls end before that, so this process did not run for a while.
+            return TransactionTimedOut(f"the transaction was {age_s:.0f} s old; the broker ended it")
         if isinstance(error, FENCED):
-            if age_s >= self._transaction_timeout_s:
-                return TransactionTimedOut(f"the transaction was {age_s:.0f} s old; the broker ended it")
             return Fenced("another producer took over this log's transactional id")
         if isinstance(error, SpoolError) or not isinstance(error, Exception):
             return error

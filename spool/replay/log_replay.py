@@ -16,14 +16,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from spool.alarm import AlarmSink
-from spool.archive.lanes import BATCH_BYTES_MAX
-from spool.archive.partitioner import NAME as PARTITIONER
-from spool.archive.relay import relay
 from spool.archive.segment_index import Chunk
 from spool.archive.store import ObjectStore
 from spool.dead_letters.letters import put_letter
 from spool.errors import LogGap, NotOwner, OperatorNeeded, SpoolError
-from spool.event import COMMIT_BYTES_MAX, COMMIT_EVENTS_MAX
+from spool.event import COMMIT_EVENTS_MAX
 from spool.log.deadline import boottime_ns
 from spool.replay.archive_source import ArchiveSource, SourceChunk
 from spool.replay.checkpoint import Checkpoint, CheckpointKey, CheckpointReader, encode_checkpoint, now_ms
@@ -33,6 +30,7 @@ from spool.replay.markers import put_marker, read_marker
 from spool.replay.refusals import REFUSED_MAX, sift, too_many
 from spool.replay.stored_batch import Sending
 from spool.replay.topics import Cluster
+from spool.replay.transaction_load import collect, fitting
 from spool.replay.watermarks import end_offsets
 from spool.settings import Settings
 
@@ -65,6 +63,10 @@ class Advance(NamedTuple):
     laid_out_anew: int = 0
     dead_letters: int = 0
     delay_ms: int = 0
+
+
+class _OldOffset(SpoolError):
+    """Kafka answered an offset that it had given before. Raised within the producer's loop, explained outside."""
 
 
 class LogReplay:
@@ -106,7 +108,7 @@ class LogReplay:
             self._claim()
             if self._peek() is None:
                 return None
-        return self._deliver(self._collect(COMMIT_EVENTS_MAX if events_max is None else events_max))
+        return self._deliver(collect(self._source, self.name, COMMIT_EVENTS_MAX if events_max is None else events_max))
 
     def _peek(self) -> SourceChunk | None:
         """A gap stops this log, with an alarm that closes when the missing segment has come."""
@@ -139,7 +141,8 @@ class LogReplay:
 
     def _claim(self) -> None:
         around = self._around
-        self._refuse_if_owned(around.checkpoints.read(self._key))
+        # What is decided by now is enough: waiting for our killed self's transaction would last until its timeout.
+        self._refuse_if_owned(around.checkpoints.read_decided(self._key))
         self._sink.open()
         # Not asked again who owns it: whoever claimed it meanwhile is fenced now; if we left too, nobody would go on.
         checkpoint = around.checkpoints.read(self._key)
@@ -162,8 +165,9 @@ class LogReplay:
     def _refuse_if_owned(self, checkpoint: Checkpoint | None) -> None:
         if checkpoint is None or checkpoint.instance in ("", self._around.instance):
             return
+        # A time further ahead than that is another host's wrong clock; fencing guards what this only makes rare.
         age_s = (now_ms() - checkpoint.time_ms) / 1000
-        if age_s < OWNED_S:
+        if abs(age_s) < OWNED_S:
             self.drop()
             raise NotOwner(
                 f"{self.name} is replayed by {checkpoint.instance}, last seen {age_s:.0f} s ago",
@@ -206,34 +210,12 @@ class LogReplay:
         if self._checkpoint is not None and boottime_ns() - self._renewed_ns > RENEW_S * 1e9:
             self._commit_checkpoint(self._checkpoint._replace(skipped=()))
 
-    def _collect(self, enough: int) -> list[SourceChunk]:
-        """Whole chunks up to the limits of a transaction, or until they hold `enough` events; one always fits."""
-        taken = [self._source.take()]
-        events, size = taken[0].chunk.event_count, _size(taken[0].chunk)
-        while events < enough:
-            following = self._following()
-            if following is None:
-                break
-            events, size = events + following.chunk.event_count, size + _size(following.chunk)
-            if events > COMMIT_EVENTS_MAX or size > COMMIT_BYTES_MAX:
-                break
-            taken.append(self._source.take())
-        return taken
-
-    def _following(self) -> SourceChunk | None:
-        """What comes next, if it can be had: an error there waits until what is in hand was delivered."""
-        try:
-            return self._source.peek()
-        except SpoolError as error:
-            LOGGER.info("log=%s behind the next transaction: %s", self.name, error)
-            return None
-
     def _deliver(self, taken: Sequence[SourceChunk]) -> Advance:
         assert self._checkpoint is not None
         anew = 0
         chunks: list[Chunk] = []
         for one in taken:
-            chunk = self._fitting(one)
+            chunk = fitting(one, self._around.cluster.target, self._checkpoint)
             anew += len(chunk.batches) if chunk is not one.chunk else 0
             chunks.append(chunk)
         whole = Chunk(
@@ -253,19 +235,6 @@ class LogReplay:
                 "log_hole", self.name, f"{len(holes)} ranges of offsets have no events: {holes[:5]}"
             )
         return Advance(sent.event_count, anew, skipped, max(0, now_ms() - oldest))
-
-    def _fitting(self, one: SourceChunk) -> Chunk:
-        """The chunk as stored, or laid out anew where the topic or a rewind asks for that."""
-        target = self._around.cluster.target
-        assert self._checkpoint is not None
-        limit = min(BATCH_BYTES_MAX, target.message_bytes_max - 200)
-        stored_fits = all(len(stored.data) <= target.message_bytes_max for stored in one.chunk.batches)
-        same = one.segment.partitions == target.partitions and one.segment.partitioner == PARTITIONER
-        comes_again = one.chunk.first_offset < self._checkpoint.again_until
-        if not one.chunk.batches or (same and stored_fits and not comes_again):
-            return one.chunk
-        generation = self._checkpoint.generation if comes_again else 0
-        return relay(one.chunk, partitions=target.partitions, generation=generation, batch_bytes_max=limit)
 
     def _send(self, chunk: Chunk, next_segment: int, holes: tuple[tuple[int, int], ...]) -> tuple[Chunk, int]:
         """Send until Kafka takes it, sifting out what it refuses. Returns what was sent and how many were skipped."""
@@ -288,7 +257,7 @@ class LogReplay:
                 if len(skipped) > REFUSED_MAX:
                     self._around.alarms.open("kafka_refuses", self.name, f"{len(skipped)} records of one chunk")
                     raise too_many(len(skipped)) from refusal
-                self._sink.open()
+                self._open_again()
             else:
                 if skipped:
                     self._around.alarms.open(
@@ -296,6 +265,17 @@ class LogReplay:
                     )
                 return chunk, len(skipped)
         raise too_many(len(chunk.batches))
+
+    def _open_again(self) -> None:
+        """After a refusal. NotOwner when somebody else went on meanwhile: what is in hand may be delivered by now."""
+        self._sink.open()
+        found = self._around.checkpoints.read(self._key)
+        if found != self._checkpoint:
+            self.drop()
+            raise NotOwner(
+                f"{self.name} was replayed by {found.instance or 'another' if found else 'another'} meanwhile",
+                hint="it goes on from there with the next run",
+            )
 
     def _transact(
         self, chunk: Chunk, next_segment: int, skipped: tuple[int, ...], holes: tuple[tuple[int, int], ...]
@@ -339,6 +319,8 @@ class LogReplay:
     def _in_transaction(self, work: Callable[[], object]) -> None:
         try:
             work()
+        except _OldOffset as error:
+            raise self._replaced(str(error)) from error
         except Fenced as error:
             self.drop()
             raise NotOwner(f"{self.name}: {error}", hint="the newer one goes on; the next run tries again") from error
@@ -351,7 +333,7 @@ class LogReplay:
     def _refuse_old_offsets(self, held: Checkpoint, batches: Sequence[DeliveredBatch]) -> None:
         for batch in batches:
             if batch.kafka_offset <= held.partitions.get(batch.partition, -1):
-                raise self._replaced(
+                raise _OldOffset(
                     f"{self._key.topic}/{batch.partition} answered offset {batch.kafka_offset}, "
                     f"{held.partitions[batch.partition]} was written before"
                 )
@@ -367,7 +349,3 @@ class LogReplay:
         settings = self._around.settings
         checkpoint = (settings.checkpoint_topic, self._key.partition(settings.checkpoint_partitions))
         return [checkpoint, (settings.deliveries_topic, 0)] if with_delivery else [checkpoint]
-
-
-def _size(chunk: Chunk) -> int:
-    return sum(len(stored.data) for stored in chunk.batches)

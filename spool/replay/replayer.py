@@ -19,11 +19,11 @@ from dataclasses import dataclass, field
 from spool.alarm import AlarmSink, LogOnlyAlarms
 from spool.archive.archive_reader import list_logs
 from spool.archive.store import ObjectStore
-from spool.errors import NotOwner, SpoolError, TerminalError, TransientError
+from spool.errors import KafkaUnavailable, NotOwner, SpoolError, TerminalError, TransientError
 from spool.log.deadline import Deadline, boottime_ns
 from spool.replay.archive_source import READ_AHEAD, ArchiveSource
 from spool.replay.checkpoint import Checkpoint, CheckpointKey, CheckpointReader
-from spool.replay.kafka_sink import TRANSACTION_TIMEOUT_S
+from spool.replay.kafka_sink import TRANSACTION_TIMEOUT_S, TransactionTimedOut
 from spool.replay.log_replay import LogReplay, Surroundings
 from spool.replay.plan import PlanRow, plan
 from spool.replay.predecessor import waits_for
@@ -116,6 +116,9 @@ class Replayer:
         stop = stop or threading.Event()
         try:
             self._passes(summary, max_events, deadline, follow, stop)
+        except KafkaUnavailable:
+            self._forget_logs()  # releasing each would wait for Kafka once more
+            raise
         finally:
             self.close()
         summary.waiting = {name: str(error) for name, error in self._errors.items()}
@@ -135,6 +138,13 @@ class Replayer:
         self._around = None
         self._listed = Deadline(0)
 
+    def _forget_logs(self) -> None:
+        """After an outage everything is looked up anew: also the cluster, which may be another one now."""
+        for log in self._logs.values():
+            log.drop()
+        self._logs.clear()
+        self._around = None
+
     def _passes(
         self, summary: ReplaySummary, max_events: int | None, deadline: Deadline, follow: bool, stop: threading.Event
     ) -> None:
@@ -146,7 +156,7 @@ class Replayer:
                 if not follow:
                     raise
                 LOGGER.warning("stream=%s waiting: %s", self._stream.name, error)
-                self._around = None
+                self._forget_logs()
                 stop.wait(min(OUTAGE_S[min(outage, len(OUTAGE_S) - 1)], deadline.remaining_s))
                 if deadline.expired:
                     raise
@@ -169,6 +179,7 @@ class Replayer:
         """Every log's turn; whether anything was sent. Raises TransientError: the outage concerns all logs."""
         self._find_logs()
         before = summary.events + summary.dead_letters
+        slept = False
         for log in list(self._logs.values()):
             try:
                 self._turn(log, summary, max_events, deadline, stop)
@@ -180,12 +191,17 @@ class Replayer:
                     LOGGER.warning("log=%s stops: %s (%s)", log.name, error, error.hint)
                 self._errors[log.name] = error
                 log.drop()
+            except TransactionTimedOut as error:
+                # This process slept, or its host did: not an outage. What was delivered shows with the next claim.
+                LOGGER.warning("log=%s: %s", log.name, error)
+                log.drop()
+                slept = True
             except TransientError:
                 log.drop()
                 raise
             if deadline.expired or stop.is_set():
                 break
-        return summary.events + summary.dead_letters > before
+        return slept or summary.events + summary.dead_letters > before
 
     def _turn(
         self, log: LogReplay, summary: ReplaySummary, max_events: int | None, deadline: Deadline, stop: threading.Event
@@ -209,7 +225,7 @@ class Replayer:
         if self._around is None:
             self._around = self._surroundings()
         self._listed = Deadline.after(LOGS_EVERY_S)
-        root, checkpoints = self._settings.root, self._around.checkpoints.read_all()
+        root, checkpoints = self._settings.root, self._around.checkpoints.read_all(decided=True)
         for name in list_logs(self._store, root, self._stream.name):
             if name.log in self._logs:
                 continue

@@ -159,4 +159,17 @@ def _checked_target(stream: StreamSettings, partitions: int, config: Mapping[str
             f"topic {stream.topic} has max.message.bytes={limit}: hardly an event of stream {stream.name} fits",
             hint="raise max.message.bytes; Kafka's default is 1048588",
         )
+    if config["message.timestamp.type"] != "LogAppendTime":
+        _check_times(stream, config)
     return TargetTopic(stream.topic, partitions, limit)
+
+
+def _check_times(stream: StreamSettings, config: Mapping[str, str]) -> None:
+    """With the event's own time in its record a topic may drop or refuse events that are only old (rule 29)."""
+    for name, harmless in (("retention.ms", "-1"), ("message.timestamp.before.max.ms", str(2**63 - 1))):
+        if config[name] != harmless:
+            raise TopicRefused(
+                f"topic {stream.topic} has message.timestamp.type=CreateTime and {name}={config[name]}: events of "
+                f"stream {stream.name} that are older when they come would be lost",
+                hint=f"kafka-configs --alter --topic {stream.topic} --add-config message.timestamp.type=LogAppendTime",
+            )

@@ -125,7 +125,9 @@ class World:
 
     def make_topic(self, partitions: int = 3, **config: str) -> None:
         """The target, before replay would make it; `max_message_bytes` stands for max.message.bytes."""
-        named = {key.replace("_", "."): value for key, value in config.items()}
+        named = {"message.timestamp.type": "LogAppendTime"} | {
+            key.replace("_", "."): value for key, value in config.items()
+        }
         self.admin.create_topics([NewTopic(self.name, partitions, config=named)])[self.name].result(20)
 
     def delete_topic(self, name: str) -> None:
@@ -134,13 +136,14 @@ class World:
             pass
 
 
-def assert_whole(world: World, number: int) -> None:
+def assert_whole(world: World, number: int, *, along_after: bool = False) -> None:
     """Events 0 to `number` - 1, each once, in order per key and partition, groups whole; and the engine agrees."""
     assert world.sequences() == list(range(number))
-    newest: dict[tuple[str, int], int] = {}
+    newest: dict[tuple[str, str, int], int] = {}
     for seen in world.seen():
         document = json.loads(seen.payload)
-        lane = (document["key"], seen.partition)
+        # Between logs order holds only along `after` (rule 28).
+        lane = ("" if along_after else seen.log, document["key"], seen.partition)
         assert document["sequence"] > newest.get(lane, -1)
         newest[lane] = document["sequence"]
     for full in (True, False):

@@ -157,7 +157,7 @@ def test_what_is_too_large_for_the_topic_becomes_a_dead_letter_and_the_rest_goes
 
 
 def test_an_event_from_the_future_becomes_a_dead_letter_where_the_topic_checks_times(world):
-    world.make_topic(message_timestamp_type="CreateTime", message_timestamp_after_max_ms="3600000")
+    world.make_topic(message_timestamp_type="CreateTime", message_timestamp_after_max_ms="3600000", retention_ms="-1")
     future_ms = 4_000_000_000_000
     with SpoolClient(world.spool_folder, world.settings, alarms=world.alarms) as client:
         client.append(world.name, [Event(json.dumps({"key": "k0", "sequence": 900}).encode(), time_ms=future_ms)])
@@ -190,6 +190,12 @@ def test_records_that_a_compacted_topic_refuses_become_dead_letters(world):
     [
         ("target", {"cleanup_policy": "compact"}, "would forget events"),
         ("target", {"max_message_bytes": "100"}, "hardly an event"),
+        ("target", {"message_timestamp_type": "CreateTime", "retention_ms": "60000"}, "retention.ms=60000"),
+        (
+            "target",
+            {"message_timestamp_type": "CreateTime", "retention_ms": "-1", "message_timestamp_before_max_ms": "60000"},
+            "before.max.ms=60000",
+        ),
     ],
 )
 def test_a_topic_that_does_not_fit_is_refused_by_name(world, topic, config, message):
@@ -225,7 +231,7 @@ def test_a_successor_waits_until_its_predecessor_is_delivered(world, tmp_path):
     assert row.note.startswith("waits for log")
     world.drain()
     world.drain()
-    assert_whole(world, 100)
+    assert_whole(world, 100, along_after=True)
 
 
 def test_verify_sees_a_missing_a_doubled_and_a_misplaced_event(world):

@@ -1,0 +1,98 @@
+"""A replayer that was away for a while, by sleep or by refusals, meets one that went on meanwhile."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+
+import pytest
+
+from spool.dead_letters.letters import letters
+from spool.errors import OperatorNeeded
+from spool.event import Event
+from spool.intake.client import SpoolClient
+from tests.fakes.replay_world import World, assert_whole, go_on, wait_until_stopped
+
+
+@pytest.fixture
+def world(tmp_path, kafka_broker) -> World:
+    return World(tmp_path, kafka_broker.bootstrap)
+
+
+def with_a_refused_event(world: World) -> str:
+    """100 events, one that the topic refuses, 100 more: numbers 0 to 99 and 200 to 299 can arrive. The log's id."""
+    world.make_topic(max_message_bytes="20000")
+    world.append(100)
+    too_large = json.dumps({"key": "k0", "sequence": 100, "pad": os.urandom(30_000).hex()}).encode()
+    with SpoolClient(world.spool_folder, world.settings, alarms=world.alarms) as client:
+        client.append(world.name, [Event(too_large, key=b"k0")])
+    log = world.append(100, start=200)
+    world.ship()
+    return log
+
+
+def test_a_replayer_killed_behind_a_dead_letter_is_continued_and_the_letter_counts_once(world):
+    log = with_a_refused_event(world)
+    child = world.drain_in_child("replay.dead_letter.put=kill@1")
+    assert child.wait(60) == -signal.SIGKILL, (world.folder / "child.log").read_text()
+    assert world.drain().dead_letters == 1
+    assert world.sequences() == [*range(100), *range(200, 300)]
+    assert [letter.position.offset for letter in letters(world.store, "spool", world.name, log)] == [100]
+    assert world.row().is_green
+
+
+def test_one_that_slept_while_it_sifted_sends_nothing_again_that_another_delivered(world):
+    with_a_refused_event(world)
+    child = world.drain_in_child("replay.dead_letter.put=stop@1")
+    wait_until_stopped(child)
+    assert world.drain().dead_letters == 1  # the same instance name: it takes over at once
+    go_on(child)
+    child.wait(60)
+    assert world.sequences() == [*range(100), *range(200, 300)]
+    row = world.row()
+    assert (row.doubled, row.skipped, row.is_green) == (0, 1, True)
+
+
+def test_one_that_slept_past_its_transaction_finishes_by_itself(world):
+    world.segments([200, 200])
+    child = world.drain_in_child("replay.txn.sent=stop@2")
+    wait_until_stopped(child)
+    time.sleep(7)  # longer than the world's transaction timeout of 5 s
+    go_on(child)
+    assert child.wait(60) == 0, (world.folder / "child.log").read_text()
+    assert_whole(world, 400)
+
+
+def test_a_topic_made_anew_between_two_transactions_stops_the_log_before_anything_is_committed(world):
+    log = world.segments([100])
+    replayer = world.replayer()
+    replayer._find_logs()
+    [replay] = replayer._logs.values()
+    assert replay.advance().events == 100
+    world.delete_topic(world.name)
+    world.make_topic()
+    world.append(100, start=100)
+    world.ship()
+    with pytest.raises(OperatorNeeded, match=r"answered offset 0, \d+ was written before"):
+        replay.advance()
+    assert ("kafka_replaced", f"{world.name}/{log}") in world.alarms.now
+    assert world.seen() == []
+    world.rewind(log, 0)
+    world.drain()
+    assert_whole(world, 200)
+
+
+def test_a_restart_after_a_kill_does_not_wait_for_the_old_transaction_s_timeout(world):
+    world.segments([200])
+    child = world.drain_in_child("replay.txn.records_sent=kill@2")
+    assert child.wait(60) == -signal.SIGKILL
+    replayer = world.replayer()
+    replayer._find_logs()
+    [replay] = replayer._logs.values()
+    # Its own look finds the transaction still open, and does not wait for it.
+    assert replayer._around.checkpoints.read_decided(replay._key).next == 0
+    assert replay.advance().events == 200
+    replayer.close()
+    assert_whole(world, 200)
