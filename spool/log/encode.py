@@ -7,10 +7,10 @@ CloudEvents attributes travel as the `ce_*` headers of its Kafka binding. An app
 
 from __future__ import annotations
 
-import itertools
 import os
 import secrets
 import socket
+import threading
 import time
 from collections.abc import Sequence
 from functools import lru_cache
@@ -49,32 +49,32 @@ def encode(events: Sequence[Event], event_bytes_max: int) -> list[Record]:
 
 def _records(events: Sequence[Event], event_bytes_max: int) -> list[Record]:
     now_ms = time.time_ns() // 1_000_000
-    next_id = _ids.next
+    id_prefix, first = _ids.take(len(events))
     records: list[Record] = []
-    add = records.append
     repeats: tuple[str, str, int] | None = None
-    for event in events:
+    for number, event in enumerate(events, first):
         value, key, event_id, event_type, source, time_ms, extra = event
         if repeats != (event_type, source, time_ms):
             repeats = (event_type, source, time_ms)
-            if len(event_type) > NAME_CHARACTERS_MAX or len(source) > NAME_CHARACTERS_MAX:
-                raise ValueError(f"type and source have at most {NAME_CHARACTERS_MAX} characters")
-            source_header, type_header, time_header = _source(source), _type(event_type), _time(time_ms or now_ms)
-        ce_id = ("ce_id", event_id.encode() if event_id else next_id())
-        headers: list[Header] = [ce_id, source_header, _SPEC_VERSION, time_header, type_header]
+            at_ms = _checked_time(time_ms) or now_ms
+            source_header, type_header, time_header = _source(source), _type(event_type), _time(at_ms)
+        ce_id = event_id.encode() if event_id else b"%b%012x" % (id_prefix, number)
+        headers: list[Header] = [("ce_id", ce_id), source_header, _SPEC_VERSION, time_header, type_header]
         if extra:
             headers += map(_extra, extra)
-        if type(value) is not bytes or type(time_ms) is not int or (key is not None and type(key) is not bytes):
-            kinds = ", ".join(type(part).__name__ for part in (value, key, time_ms))
-            raise TypeError(f"value, key and time are {kinds}")
-        record = (time_ms or now_ms, key, value, headers)
-        if (
-            extra or len(value) > _SURELY_SMALL or len(event_id) > _SURELY_SMALL
-            or (key is not None and len(key) > _SURELY_SMALL)
-        ):  # fmt: skip
+        if type(value) is not bytes or (key is not None and type(key) is not bytes):
+            raise TypeError(f"value is {type(value).__name__}, key is {type(key).__name__}")
+        record = (at_ms, key, value, headers)
+        if extra or len(value) + len(key or b"") + len(ce_id) > _SURELY_SMALL:
             _refuse_large(record, event_bytes_max)
-        add(record)
+        records.append(record)
     return records
+
+
+def _checked_time(time_ms: int) -> int:
+    if type(time_ms) is not int:
+        raise TypeError(f"time_ms is {type(time_ms).__name__}")
+    return time_ms
 
 
 def size_bound(record: Record) -> int:
@@ -103,18 +103,29 @@ def _refuse_large(record: Record, event_bytes_max: int) -> None:
         )
 
 
+def _refuse_long(name: str) -> None:
+    if len(name) > NAME_CHARACTERS_MAX:
+        raise ValueError(f"type and source have at most {NAME_CHARACTERS_MAX} characters")
+
+
 class _Ids:
     """Unique ids: random once a process, then counted. A child after fork gets a random part of its own."""
 
     def __init__(self) -> None:
+        self._mutex = threading.Lock()
         self.reset()
 
     def reset(self) -> None:
+        self._mutex = threading.Lock()
         self._prefix = secrets.token_hex(10).encode()
-        self._numbers = itertools.count()
+        self._next = 0
 
-    def next(self) -> bytes:
-        return b"%b%012x" % (self._prefix, next(self._numbers))
+    def take(self, count: int) -> tuple[bytes, int]:
+        """The random part, and the first of `count` numbers that nobody else gets."""
+        with self._mutex:
+            first = self._next
+            self._next += count
+            return self._prefix, first
 
 
 _ids = _Ids()
@@ -123,11 +134,13 @@ os.register_at_fork(after_in_child=_ids.reset)
 
 @lru_cache(maxsize=4096)
 def _type(event_type: str) -> Header:
+    _refuse_long(event_type)
     return ("ce_type", (event_type or DEFAULT_TYPE).encode())
 
 
 @lru_cache(maxsize=4096)
 def _source(source: str) -> Header:
+    _refuse_long(source)
     return ("ce_source", (source or f"spillway/{socket.gethostname()}").encode())
 
 
