@@ -26,7 +26,7 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     root = tmp_path_factory.mktemp("mirror") / "state"
     state = MeasurementState(root)
     state.stage_report("north/b1/r.yamloo", state="imported")
-    (root / "raw").mkdir()
+    (root / "raw").mkdir(exist_ok=True)
     (root / "raw" / "secret").write_bytes(b"s3cret")
     state.publish()
     (root / "public" / "out").symlink_to(root / "raw")
