@@ -7,6 +7,7 @@ SPILLWAY_STACK. The second alone is not enough: sshd and Airflow write their tit
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
@@ -58,24 +59,28 @@ def _in_session(place: Place) -> list[int]:
     """
     try:
         boot, session_text, started_text = place.path("run", "session").read_text(encoding="ascii").split()
+        session, started = int(session_text), int(started_text)
     except (OSError, ValueError):
         return []
-    session, started = int(session_text), int(started_text)
     leader = _look(session)
     if boot != _BOOT.read_text().strip() or (leader is not None and leader.started > started):
         return []
     return [pid for pid, seen in _all().items() if seen.session == session and seen.started >= started]
 
 
-def interrupt_groups_below(ancestor: int) -> None:
-    """SIGINT to descendants with process groups of their own, which a signal to their ancestor's does not reach."""
+def groups_below(ancestor: int) -> list[int]:
+    """Process groups that descendants made for themselves: a signal to their ancestor's does not reach them."""
     seen = _all()
     below = {ancestor}
     while more := {pid for pid, process in seen.items() if process.parent in below} - below:
         below |= more
-    for pid in below - {ancestor}:
-        if seen[pid].group == pid:
-            _send(pid, signal.SIGINT)
+    return [pid for pid in below - {ancestor} if seen[pid].group == pid]
+
+
+def signal_groups(groups: list[int], number: int) -> None:
+    for group in groups:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(group, number)
 
 
 def _all() -> dict[int, _Process]:

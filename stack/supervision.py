@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import http.client
 import os
 import shlex
@@ -105,14 +104,13 @@ class Supervisor:
                 raise StackProblem(f"{name} did not stop: {fault.faultString}") from None
         # Again and again: what was queued may still be started.
         while interrupt_children and pid and self.state(name)["statename"] == "STOPPING":
-            processes.interrupt_groups_below(pid)
+            processes.signal_groups(processes.groups_below(pid), signal.SIGINT)
             time.sleep(0.5)
 
     def kill_process(self, name: str) -> None:
         """SIGKILL to it and to what it started; not started again until somebody asks."""
         if pid := self.state(name)["pid"]:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(pid, signal.SIGKILL)
+            processes.signal_groups([pid, *processes.groups_below(pid)], signal.SIGKILL)
         deadline = time.monotonic() + 30
         # Between its end and the next look of the supervisor a process is neither stopped nor started again.
         while self.state(name)["statename"] not in ("STOPPED", "FATAL", "UNKNOWN"):
