@@ -75,14 +75,20 @@ class PoweredHost:
 
     def ship_oldest(self) -> None:
         """As the shipper does: the oldest sealed segment is noted as shipped and removed."""
-        log = self.log
+        try:
+            log = self.log
+        except REFUSALS:
+            return
         files = segment_files(log.path)
         if len(files) < 2 or files[0].state != "sealed":
             return  # never the highest
         oldest = files[0]
         contents = read_sealed(oldest.path)
+        try:
+            write_shipped(log.path, ShippedState(oldest.segment, contents.next_offset), self.disk)
+        except OSError:
+            return
         self.shipped_until = contents.next_offset
-        write_shipped(log.path, ShippedState(oldest.segment, contents.next_offset), self.disk)
         self.disk.unlink(oldest.path)
 
     def look(self) -> None:
