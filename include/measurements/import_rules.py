@@ -1,7 +1,7 @@
 """
 What is changed in an entry on its way into the database, and only there: the published file keeps everything.
 
-Rules of the pipeline of 2014 (../shared/facts/requirements.md names them 1.4, import-time rules):
+Rules of the pipeline of 2014 (the aggregator that this feature succeeds):
 
     all tests          what lies under `report` (reports of 2012) moves to the top
     http*              bodies of responses are left out
