@@ -104,7 +104,7 @@ def limit_command(limits: Limits) -> list[str]:
 
 
 class LimitedProcess:
-    """The started process; `ask` and `next_line` talk to it. Always leave it through `with`: it is killed then."""
+    """The started process; `ask` and `next_line` talk to it. Always leave it through `with`: it ends then, or is killed."""
 
     def __init__(
         self, function: str, packages: Mapping[str, Path], shown: Sequence[Shown], limits: Limits | None = None
@@ -142,12 +142,14 @@ class LimitedProcess:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.kill()
-        self._selector.close()
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        with suppress(OSError):  # closing flushes, and nobody reads any more
+        with suppress(OSError):  # closing flushes, and perhaps nobody reads any more
             self._process.stdin.close()
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(_ENDING_S if error is None else 0)
+        self.kill()
+        self._selector.close()
         self._process.stdout.close()
         self._errors.close()
 

@@ -69,6 +69,8 @@ _REPEATED = re.compile(rb"(\x00( *)- [^\n]*\n(?:\x00\2  [^\n]*\n){0,6}?)\1+")
 _OUTLINE_LINE = re.compile(rb"\x00( *)((?:- )*)([^\n]*)\n")
 
 _BEGIN, _END = b"---\n", b"...\n"
+# Of a document that is one flow mapping PyYAML writes the beginning into the same line.
+_BEGINS = (_BEGIN, b"--- {")
 
 
 class Outlines:
@@ -91,7 +93,7 @@ class Outlines:
 
 def outline_of(content: bytes, nodes_max: int) -> bytes | None:
     """None for a document that is not in the form above, or may have more than `nodes_max` nodes."""
-    if not content.startswith(_BEGIN) or not content.endswith(_END) or b"\0" in content:
+    if not content.startswith(_BEGINS) or not content.endswith(_END) or b"\0" in content:
         return None
     body = content[len(_BEGIN) : -len(_END)]
     if len(body) > nodes_max and 4 * body.count(b"\n") + 2 * body.count(b",") > nodes_max:

@@ -111,6 +111,16 @@ class Secrets:
             for at in self._in_run(run[0]):
                 yield Span(run.start() + at, run.start() + at + 27 + text.startswith("=", run.start() + at + 27))
 
+    def finds_v4(self, text: str) -> bool:
+        return next(self._v4_spans(text), None) is not None
+
+    def finds_v6(self, text: str) -> bool:
+        return next(self._v6_spans(text), None) is not None
+
+    def last_groups(self) -> frozenset[int]:
+        """Of each secret address as IPv6 its last group that is not zero: every spelling of it shows that group."""
+        return frozenset(_last_group(number) for number in self._v6)
+
     def finds_base64(self, run: str) -> bool:
         """Whether a run of base64 digits holds a fingerprint."""
         return next(self._in_run(run), None) is not None
@@ -158,6 +168,12 @@ def _as_v6(ip: IPAddress) -> tuple[int, ...]:
     if ip.version == 6:
         return (int(ip),)
     return int(ip), 0xFFFF << 32 | int(ip), _NAT64 | int(ip), 0x2002 << 112 | int(ip) << 80
+
+
+def _last_group(number: int) -> int:
+    while number and not number & 0xFFFF:
+        number >>= 16
+    return number & 0xFFFF
 
 
 def _with_nickname(text: str, start: int, end: int) -> Span:

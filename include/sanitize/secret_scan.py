@@ -32,11 +32,16 @@ def _classes(**members: bytes) -> bytes:
 _HEX = _classes(h=_HEX_DIGITS, c=b":", s=b"-", p=b".")
 _HEX_SHAPES = (b"h" * 40, b"hhhhc" * 9, b"hhc" * 19, b"hhhhs" * 9, b"hhs" * 19)
 _FOLD = re.compile(rb"[ \t\r]*\n\s*")
+_GROUPS = re.compile(rb"[0-9A-Fa-f:]*")
 _ARPA_SHAPE = b"hp" * 31
 _SEVEN_COLONS = re.compile(rb"ch{1,4}ch{1,4}ch{1,4}ch{1,4}ch{1,4}c")
 # d: digit, o: part of what may stand between the numbers of an address
 _NUMBERS = _classes(d=b"0123456789", o=b".-_%[]()", e=b"eE")
-_FOUR_NUMBERS = re.compile(rb"do(?:de|o{0,2})d{1,3}o(?:de|o{0,2})d{1,3}o(?:de|o{0,2})d")
+_FOUR_NUMBERS = re.compile(rb"dd{0,2}o(?:de|o{0,2})d{1,3}o(?:de|o{0,2})d{1,3}o(?:de|o{0,2})d{1,3}")
+_DOTTED = re.compile(rb"(?:0|[1-9][0-9]*)(?:\.(?:0|[1-9][0-9]*)){3}\Z")
+# Next to these the four may be part of a longer row of numbers, in which another four are the address.
+_BEFORE = frozenset(bytes([byte]) for byte in b"0123456789.-_")
+_AFTER = _BEFORE | {b"[", b"(", b"%"}
 _WORDS = _classes(b=b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
 _WORD_SHAPE = b"b" * 27
 
@@ -46,7 +51,8 @@ class SecretScan:
 
     def __init__(self, secrets: Secrets) -> None:
         self._secrets = secrets
-        self._has_v4 = any(ip.version == 4 for ip in secrets.ips)
+        self._v4 = frozenset(str(ip).encode() for ip in secrets.ips if ip.version == 4)
+        self._last_groups = secrets.last_groups()
 
     def finds(self, content: bytes) -> bool:
         """Whether a form of a secret, or a bridge line, is in these bytes of text (UTF-8 or Latin-1)."""
@@ -55,7 +61,7 @@ class SecretScan:
     def _finds_hex(self, content: bytes) -> bool:
         # Without spaces the groups of a fingerprint meet, however lines are folded between them.
         shapes = content.translate(_HEX, _SPACES)
-        if any(shape in shapes for shape in _HEX_SHAPES):
+        if b"hhhh" in shapes and any(shape in shapes for shape in _HEX_SHAPES):
             if _HEX_SHAPES[0] in shapes and BRIDGE_LINE_WITHIN.search(content.decode("latin-1")):
                 return True
             # Folded lines are one line to a reader: between groups there must be one space.
@@ -68,10 +74,22 @@ class SecretScan:
             return self._found(content)
         at = content.find(b"::")
         while at >= 0:
-            if self._found(content[max(0, at - _AROUND_BYTES) : at + _AROUND_BYTES]):
-                return True
+            if self._may_be_v6(content, at):
+                around = content[max(0, at - _AROUND_BYTES) : at + _AROUND_BYTES]
+                if self._secrets.finds_v6(around.decode("latin-1")):
+                    return True
             at = content.find(b"::", at + 2)
         return False
+
+    def _may_be_v6(self, content: bytes, at: int) -> bool:
+        """Whether one of the groups around `::` is the last of a secret address; between words hardly one is."""
+        before = content[max(0, at - _AROUND_BYTES) : at]
+        left = before[len(before.rstrip(_HEX_DIGITS + b":")) :]
+        right = _GROUPS.match(content, at)
+        assert right is not None
+        groups = (left + right[0]).split(b":")
+        # What is no group makes the exact expression look: it may be the port, or the end of a word.
+        return any(len(group) > 4 or int(group, 16) in self._last_groups for group in groups if group)
 
     def _finds_words(self, content: bytes) -> bool:
         shapes = content.translate(_WORDS)
@@ -85,14 +103,18 @@ class SecretScan:
         return False
 
     def _finds_numbers(self, content: bytes) -> bool:
-        if not self._has_v4:
+        if not self._v4:
             return False
-        last = -1
         for match in _FOUR_NUMBERS.finditer(content.translate(_NUMBERS)):
-            if match.start() < last:
+            start, end = match.span()
+            joined = content[max(0, start - 1) : start] in _BEFORE or content[end : end + 1] in _AFTER
+            if not joined and _DOTTED.match(content, start, end):
+                # As almost all are written: the text itself tells.
+                if content[start:end] in self._v4:
+                    return True
                 continue
-            last = match.end()
-            if self._found(content[max(0, match.start() - _AROUND_BYTES) : match.end() + _AROUND_BYTES]):
+            around = content[max(0, start - _AROUND_BYTES) : end + _AROUND_BYTES]
+            if self._secrets.finds_v4(around.decode("latin-1")):
                 return True
         return False
 

@@ -1,4 +1,8 @@
-"""SIGKILL between every two steps, ten times each: every report in exactly one state then, and all counted after."""
+"""
+SIGKILL between every two steps, ten times each: every report in exactly one state then, and all counted after.
+
+R-OONI-13, R-OONI-14, R-DAG-2.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""A run over batches: every report in one state, originals kept, secrets gone, counts told."""
+"""A run over batches: every report in one state, originals kept, secrets gone, counts told.
+
+R-OONI-6, R-OONI-10, R-OONI-11, R-OONI-12, R-OONI-13, R-OONI-14, R-OONI-15.
+"""
 
 import gzip
 import json
