@@ -176,7 +176,7 @@ def _row(
         skipped=len(skipped),
         holes=size(holes),
         expired=size(unseen) - missing,
-        missing=missing if full else missing + _short(deliveries),
+        missing=missing if full else missing + _short(deliveries) + _beyond(deliveries, checkpoint, evidence.ends),
         doubled=found.doubled if full else _doubled(deliveries),
         out_of_order=found.out_of_order,
         gaps=max(0, len(ranges) - 1),
@@ -213,6 +213,18 @@ def _short(deliveries: Sequence[Delivery]) -> int:
         )
         for one in deliveries
     )  # fmt: skip
+
+
+def _beyond(deliveries: Sequence[Delivery], checkpoint: Checkpoint | None, ends: Mapping[int, Watermarks]) -> int:
+    """Events noted at places that their partition does not reach: the topic is not the one delivered into."""
+    generation = checkpoint.generation if checkpoint else 0
+    return sum(
+        batch.event_count
+        for one in deliveries
+        if one.generation == generation
+        for batch in one.batches
+        if batch.partition not in ends or batch.kafka_offset + batch.event_count > ends[batch.partition].high
+    )
 
 
 def _alarm(alarms: AlarmSink, row: VerifyRow) -> None:

@@ -28,6 +28,8 @@ from spool.replay.kafka_errors import explain
 from spool.replay.stored_batch import FENCED, REFUSALS, Sending
 
 LOGGER = logging.getLogger(__name__)
+# While the broker is down aiokafka writes some twenty lines a second; what matters of them is raised here.
+logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
 
 failpoints.declare("replay.txn.begun", "replay.txn.sent", "replay.txn.records_sent", "replay.txn.committed")
 
