@@ -1,10 +1,9 @@
-"""One log, used by threads, processes and after accidents of its disk and folder."""
+"""One log, used by threads, processes and after errors of its disk."""
 
 from __future__ import annotations
 
 import errno
 import hashlib
-import json
 import os
 import shutil
 import threading
@@ -12,20 +11,18 @@ from pathlib import Path
 
 import pytest
 
-from spool.errors import AppendUnknown, CorruptSegment, EventRefused, FolderRefused, SpoolFull
+from spool.errors import AppendUnknown, EventRefused, FolderRefused, SpoolFull
 from spool.event import Event, OffsetRange
-from spool.log import lock_file, segment
+from spool.log import lock_file
 from spool.log.deadline import Deadline
 from spool.log.file_system import refuse_network
-from spool.log.folder import LogFolder, log_folders, segment_files
-from spool.log.identity import read_identity, write_successor
+from spool.log.folder import segment_files
 from spool.log.local_alarms import LocalAlarms
-from spool.log.reader import read_sealed, sealed_identity, tail
-from spool.log.segment import decode_segment_header
+from spool.log.reader import read_sealed, sealed_identity
 from spool.log.shipped import NOTHING, ShippedState, read_shipped, write_shipped
 from spool.log.stream_log import StreamLog
-from tests.fakes.log_host import append, open_log, open_segment, read, read_log
-from tests.fakes.powered_host import RecordedAlarms, boot
+from tests.fakes.log_host import append, open_log, open_segment, read
+from tests.fakes.powered_host import boot
 from tests.fakes.quick_disk import QuickDisk
 from tests.fakes.simulated_disk import SimulatedDisk
 
@@ -273,175 +270,6 @@ def test_an_error_while_the_log_is_begun_is_a_refusal(tmp_path: Path) -> None:
             append(open_log(folder, disk=disk), "a")
         append(open_log(folder, disk=disk), "b")
         assert read(folder) == {0: "b"}, operation
-
-
-# What lies in the folder.
-
-
-def test_a_removed_lock_file_does_not_let_two_write_at_once(folder: Path) -> None:
-    one = quick(folder)
-    append(one, "a")
-    (one.path / "lock").unlink()
-    other = quick(folder)
-    append(other, "b")
-    append(one, "c")
-    append(other, "d")
-    assert read(folder) == {0: "a", 1: "b", 2: "c", 3: "d"}
-
-
-def test_a_damaged_lock_file_costs_nothing(folder: Path) -> None:
-    log = quick(folder)
-    append(log, "a")
-    (log.path / "lock").write_bytes(b"\xff" * 200)
-    append(log, "b")
-    assert read(folder) == {0: "a", 1: "b"}
-
-
-def test_a_segment_of_a_newer_version_is_refused_and_left_as_it_is(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    log = quick(folder)
-    monkeypatch.setattr(segment, "VERSION", 2)
-    append(log, "a")
-    monkeypatch.undo()
-    monkeypatch.setattr(lock_file, "BOOT_ID_FILE", folder.parent / "boot_id")
-    boot()
-    data = open_segment(folder).path.read_bytes()
-    with pytest.raises(CorruptSegment, match="format version 2"):
-        append(quick(folder), "b")
-    assert open_segment(folder).path.read_bytes() == data
-
-
-def test_a_segment_of_another_log_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
-    mine, other = quick(tmp_path / "mine"), quick(tmp_path / "other")
-    append(mine, "a")
-    append(other, "b")
-    shutil.copyfile(open_segment(tmp_path / "other").path, open_segment(tmp_path / "mine").path)
-    boot()
-    data = open_segment(tmp_path / "mine").path.read_bytes()
-    with pytest.raises(CorruptSegment, match="belongs to events/"):
-        append(mine, "c")
-    assert open_segment(tmp_path / "mine").path.read_bytes() == data
-
-
-def test_a_torn_header_behind_a_shipped_segment_begins_where_that_ended(folder: Path) -> None:
-    log = quick(folder)
-    append(log, "a", "b")
-    log.seal()
-    first = segment_files(log.path)[0]
-    write_shipped(log.path, ShippedState(first.segment, 2))
-    first.path.unlink()
-    segment_files(log.path)[0].path.write_bytes(b"")
-    boot()
-    assert append(quick(folder), "c") == (OffsetRange(2, 3),)
-
-
-def test_a_torn_header_of_which_nothing_tells_the_offset_is_refused(folder: Path) -> None:
-    log = quick(folder)
-    append(log, "a", "b")
-    log.seal()
-    segment_files(log.path)[0].path.unlink()
-    segment_files(log.path)[0].path.write_bytes(b"")
-    boot()
-    with pytest.raises(CorruptSegment, match="no earlier segment tells its offset"):
-        append(quick(folder), "c")
-
-
-def test_a_cloned_folder_ends_the_old_log_and_begins_one_after_it(tmp_path: Path) -> None:
-    log = quick(tmp_path / "spool")
-    append(log, "a")
-    log.seal()
-    append(log, "b")
-    shutil.copytree(tmp_path / "spool", tmp_path / "clone")
-    alarms = RecordedAlarms()
-    clone = open_log(tmp_path / "clone", disk=QuickDisk(), alarms=alarms)
-    assert clone.id != log.id
-    assert append(clone, "c") == (OffsetRange(0, 1),)
-    assert alarms.ever == ["log_cloned"]
-    logs = {one.log: one for one in log_folders(tmp_path / "clone")}
-    assert read_log(logs[log.id]) == {0: "a", 1: "b"}
-    assert [file.state for file in segment_files(logs[log.id].path)] == ["sealed", "sealed", "open"]
-    header, _ = decode_segment_header(segment_files(clone.path)[0].path.read_bytes(), "")
-    assert header.after == (log.id, 1)
-    assert read_identity(logs[log.id].path).successor == clone.id
-    assert quick(tmp_path / "clone").id == clone.id, "opened again, it stays"
-    append(log, "d")
-    assert read(tmp_path / "spool") == {0: "a", 1: "b", 2: "d"}, "the original goes on"
-
-
-def test_a_moved_folder_on_one_file_system_goes_on(tmp_path: Path) -> None:
-    log = quick(tmp_path / "spool")
-    append(log, "a")
-    log.close()
-    (tmp_path / "spool").rename(tmp_path / "moved")
-    moved = quick(tmp_path / "moved")
-    assert moved.id == log.id
-    append(moved, "b")
-    assert read(tmp_path / "moved") == {0: "a", 1: "b"}
-
-
-def test_appenders_follow_a_log_to_its_successor(folder: Path) -> None:
-    log = quick(folder)
-    append(log, "a")
-    old = LogFolder("events", log.id, log.path)
-    successor = shutil.copytree(log.path, log.path.with_name("successor"), ignore=lambda _, names: names)
-    document = json.loads((log.path / "log.json").read_text(encoding="utf-8"))
-    document |= {"log": "successor", "inode": successor.stat().st_ino, "after": [log.id, 0]}
-    (successor / "log.json").write_text(json.dumps(document), encoding="utf-8")
-    write_successor(log.path, QuickDisk(), "successor")
-    writer = log._writer
-    writer.retire(Deadline.after(5))
-    assert append(log, "b") == (OffsetRange(0, 1),)
-    assert log.id == "successor"
-    assert read_log(old) == {0: "a"}
-
-
-def test_a_retired_log_stays_retired_when_it_is_recovered(folder: Path) -> None:
-    log = quick(folder)
-    append(log, "a")
-    old = LogFolder("events", log.id, log.path)
-    write_successor(log.path, QuickDisk(), "successor")
-    log._writer.retire(Deadline.after(5))
-    (log.path / "lock").write_bytes(b"")
-    append(log, "b")
-    assert read_log(old) == {0: "a"}
-    assert log.id != old.log
-
-
-def test_a_reader_sees_the_open_segment_only_up_to_the_synced_end(folder: Path) -> None:
-    log = quick(folder)
-    append(log, "a")
-    file = open_segment(folder)
-    whole = file.path.read_bytes()
-    append(log, "b")
-    both = file.path.read_bytes()
-    log.close()
-    (one,) = log_folders(folder)
-    state = log.synced()
-    lock_file.write_state(log._writer._lock(), state._replace(synced_end=len(whole)))
-    assert len(both) > len(whole)
-    assert read(folder) == {0: "a"}
-    assert [commit.first_offset for commit in tail(one, 1)] == []
-
-
-def test_commits_that_come_back_beyond_the_next_header_are_not_read(folder: Path) -> None:
-    log = quick(folder)
-    append(log, "a")
-    append(log, "cut")
-    whole = open_segment(folder).path.read_bytes()
-    log._writer._note(log.synced()._replace(flags=lock_file.FAILED, synced_end=_end_of_first_commit(whole)))
-    append(log, "b")
-    sealed = segment_files(log.path)[0].path
-    sealed.write_bytes(whole)
-    contents = read_sealed(sealed)
-    assert [commit.first_offset for commit in contents.commits] == [0]
-    assert contents.next_offset == 1
-    assert contents.holes == ()
-
-
-def _end_of_first_commit(data: bytes) -> int:
-    _, size = decode_segment_header(data, "")
-    return size + 12 + int.from_bytes(data[size + 8 : size + 12], "big")
 
 
 # Refusals.
