@@ -57,6 +57,27 @@ WORDS = [
     "日本",
     "&amp;",
 ]
+WORDS += [
+    "the",
+    "of",
+    "and",
+    "to",
+    "in",
+    "is",
+    "for",
+    "on",
+    "that",
+    "by",
+    "this",
+    "with",
+    "you",
+    "it",
+    "not",
+    "or",
+    "be",
+    "are",
+]
+WORDS += ["from", "at", "as", "your", "all", "have", "new", "more"]
 WORDS += ["http://example.org/a/b?c=d", "server", "alpha", "der", "die", "text", "It's", "12.50", "2014-08-07", "a::b"]
 Entry = Callable[[random.Random, int], dict[str, Any]]
 

@@ -19,7 +19,8 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-from include.common.emit import no_events
+from include.common.emit import Emit, no_events
+from include.common.spool_events import spool_events
 from include.common.stage_ledger import StageLedger
 from include.common.state_folders import StateFolders
 from include.sanitize import config, pipeline
@@ -27,6 +28,8 @@ from include.sanitize.explain import explain
 from include.sanitize.redrive import find, redrive
 from include.sanitize.settle import Report
 from spool.errors import SpoolError
+
+STREAM = "measurements"
 
 Command = Callable[[argparse.Namespace], int]
 
@@ -55,7 +58,7 @@ def _run(options: argparse.Namespace) -> int:
             bridges=options.bridges,
             settings=settings,
             ledger=ledger,
-            emit=no_events,
+            emit=_events(),
             limit=pipeline.Limit(options.max_reports, options.max_seconds),
             tell=_print_json if options.json else _print_text,
         )
@@ -79,12 +82,25 @@ def _redrive(options: argparse.Namespace) -> int:
     folders = StateFolders(options.state)
     held = find(folders, options.what)
     if not options.dry_run:
-        redrive(folders, held, no_events)
+        redrive(folders, held, _events())
     verb = "would go" if options.dry_run else "went"
     for one in held:
         line = {"file": one.report, "reason": one.reason, "to": one.source, "dry_run": options.dry_run}
         _print(json.dumps(line) if options.json else f"{one.report} ({one.reason}) {verb} back to {one.source}")
     return 0
+
+
+def _events() -> Emit:
+    """Onto the stream `measurements` where a spool folder is named; a restore runs us without one."""
+    if not (folder := os.environ.get("SPOOL_FOLDER", "")):
+        return no_events
+    from spool import settings
+    from spool.intake.client import SpoolClient
+
+    client = SpoolClient(Path(folder), settings.load())
+    return spool_events(
+        lambda stream, events: client.append(stream, events, acknowledgement="disk"), STREAM, "spillway/sanitize"
+    )
 
 
 def _print_json(report: Report) -> None:

@@ -44,9 +44,9 @@ class Explanation:
             for b in verdict.as_dict()["bad_documents"]
         ]
         fields = [f"document {one.document}: {one.path}: {one.rule}" for one in self.touched]
-        return [head, counts, *(["truncated: the last document lacks its end mark"] if verdict.truncated else [])] + (
-            bad + fields
-        )
+        held = [f"held for {verdict.held_at}"] if verdict.held_at else []
+        truncated = ["truncated: the last document lacks its end mark"] if verdict.truncated else []
+        return [head, counts, *held, *truncated, *bad, *fields]
 
 
 def explain(file: str, folders: StateFolders | None, bridges: Path, settings: SanitizeSettings) -> Explanation:

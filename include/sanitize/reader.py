@@ -32,6 +32,7 @@ PACKAGES = {"yaml": Path(yaml.__file__).parent, "include.sanitize": Path(__file_
 REPLACED_MAX = 8
 # Between two documents that a parser sees lie at most this many seconds of reading and writing.
 _BETWEEN_DOCUMENTS_S = 120.0
+_HELD_AT_LENGTH_MAX = 500
 _WORD = re.compile(r"[a-z][a-z0-9_]{0,63}\Z")
 
 
@@ -137,6 +138,8 @@ def _verdict(answer: Any) -> Verdict:
     verdict = Verdict(**answer)
     if verdict.outcome not in get_args(Outcome) or (verdict.outcome == "sanitized") != (verdict.reason == ""):
         raise ValueError(verdict.outcome)
+    # Names of fields are a stranger's words.
+    verdict.held_at = ascii(str(verdict.held_at))[1:-1][:_HELD_AT_LENGTH_MAX]
     numbers = [verdict.documents, verdict.bad, verdict.empty, *verdict.touched.values()]
     words = [word for word in (verdict.reason, verdict.test, *verdict.touched) if word]
     if not all(isinstance(n, int) and n >= 0 for n in numbers) or not all(map(_WORD.match, words)):

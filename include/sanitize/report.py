@@ -52,6 +52,7 @@ class Verdict:
     empty       documents that hold nothing (null)
     truncated   the last document lacks its end mark: the probe or the transfer died
     touched     rule to number of fields it changed
+    held_at     the document and field that held the report, where one did
     """
 
     outcome: Outcome = "sanitized"
@@ -63,6 +64,7 @@ class Verdict:
     truncated: bool = False
     touched: Counter[str] = field(default_factory=Counter)
     bad_documents: list[BadSlice] = field(default_factory=list)
+    held_at: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         bad = [asdict(one) if isinstance(one, BadSlice) else one for one in self.bad_documents]
@@ -107,14 +109,16 @@ def sanitize_report(
         one.read(source)
     except Held as held:
         one.verdict.outcome, one.verdict.reason = held.outcome, held.reason
-    except UnmappedBridge:
+    except UnmappedBridge as unmapped:
         one.verdict.outcome, one.verdict.reason = "quarantined", "unmapped_bridge"
+        one.verdict.held_at = f"document {one.number}: {unmapped.path}"
     return one.verdict
 
 
 class _Report:
     def __init__(self, target: BinaryIO, report_file: str, rules: Rules, tests: KnownTests, reading: Reading) -> None:
         self.verdict = Verdict()
+        self.number = 0
         self._target = target
         self._report_file = report_file
         self._rules = rules
@@ -127,6 +131,7 @@ class _Report:
 
     def read(self, source: BinaryIO) -> None:
         for number, piece in enumerate(slices(source, self._reading.document_bytes_max)):
+            self.number = number
             self.verdict.truncated |= not piece.ended
             try:
                 if self.verdict.documents:

@@ -56,7 +56,11 @@ _FINGERPRINT_LINE = re.compile(
 
 
 class UnmappedBridge(Exception):
-    """A bridge line that the map does not know, and the policy is to hold the report."""
+    """A bridge line that the map does not know, in the field at `path`, and the policy is to hold the report."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self.path = path
 
 
 class Touch(NamedTuple):
@@ -112,8 +116,8 @@ class Rules:
             new["probe_ip"] = NO_PROBE_IP
             touches.append(Touch("probe_ip", "probe_ip"))
         if test == "bridge_reachability":
-            for _, text in _strings(new.get("options"), "options"):
-                self._refuse_unmapped(parse_line(text))
+            for path, text in _strings(new.get("options"), "options"):
+                self._refuse_unmapped(parse_line(text), path)
         new = self._redact(new, "", touches)
         if not self._sanitized_before:
             new["report_file"] = report_file
@@ -150,7 +154,7 @@ class Rules:
         lines = [line for text in given if (line := parse_line(text))]
         bridge = next((found for line in lines if (found := self._bridges.find(*line))), None)
         if bridge is None and self._policy == "hold":
-            raise UnmappedBridge
+            raise UnmappedBridge(prefix + ("bridge_address" if given[0] else "input"))
         fields = _mapped_fields(bridge) if bridge else self._unmapped_fields(lines)
         for log in LOGS:
             if isinstance(text := entry.get(log), str):
@@ -217,17 +221,17 @@ class Rules:
         if (len(text) < MEANINGFUL_LENGTH and "::" not in text) or not self.may_touch(text.encode("utf-8", "replace")):
             return text
         for match in BRIDGE_LINE_WITHIN.finditer(text):
-            self._refuse_unmapped(Line(parse_address(match[1]), match[2]))
+            self._refuse_unmapped(Line(parse_address(match[1]), match[2]), path)
         new = self.secrets.redact(text)
         if new is not text:
             touches.append(Touch(path, "secret"))
         return new
 
-    def _refuse_unmapped(self, line: Line | None) -> None:
+    def _refuse_unmapped(self, line: Line | None, path: str) -> None:
         if line is None or self._bridges.find(*line):
             return
         if self._policy == "hold":
-            raise UnmappedBridge
+            raise UnmappedBridge(path)
         self._add_unmapped(line)
 
     def _add_unmapped(self, line: Line) -> None:

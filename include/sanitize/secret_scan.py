@@ -87,9 +87,11 @@ class SecretScan:
         left = before[len(before.rstrip(_HEX_DIGITS + b":")) :]
         right = _GROUPS.match(content, at)
         assert right is not None
-        groups = (left + right[0]).split(b":")
-        # What is no group makes the exact expression look: it may be the port, or the end of a word.
-        return any(len(group) > 4 or int(group, 16) in self._last_groups for group in groups if group)
+        for group in (left + right[0]).split(b":"):
+            # What is no group makes the exact expression look: it may be the port, or the end of a word.
+            if group and (len(group) > 4 or int(group, 16) in self._last_groups):
+                return True
+        return False
 
     def _finds_words(self, content: bytes) -> bool:
         shapes = content.translate(_WORDS)

@@ -108,7 +108,7 @@ class Settler:
         if noted["outcome"] == "sanitized":
             rename_durably(original, self.folders.path("staging", report))
             return
-        names = ("reason", "test", "documents", "bad", "truncated", "bad_documents")
+        names = ("reason", "test", "documents", "bad", "truncated", "bad_documents", "held_at")
         reason = {name: noted[name] for name in names} | {"from": "raw", "stage": STAGE, "rules": RULES_VERSION}
         message = f"sanitize: {noted['reason']}; `python -m include.sanitize explain` tells more"
         self.folders.hold(original, _KINDS[noted["outcome"]], report, reason | {"message": message})

@@ -273,6 +273,15 @@ def test_explain_names_rules_and_fields_and_why_documents_were_left_out(raw: Raw
     assert raw.places() == {"north/b1/x": ["staging"]}
 
 
+def test_explain_names_the_field_that_held_a_report(raw: RawBatches) -> None:
+    raw.drop("north/b1", {"x": report("{a: 1}", "{input: '5.6.7.8:9'}", test="bridge_reachability")})
+    raw.run()
+    text = "\n".join(explain("north/b1/x", raw.folders, raw.bridges, _settings()).lines())
+    assert "unmapped_bridge" in text
+    assert "held for document 2: input" in text
+    assert "5.6.7.8" not in text
+
+
 def test_redrive_sends_reports_back_and_the_next_run_takes_them(raw: RawBatches) -> None:
     raw.drop("north/b1", {"x": report("{input: '5.6.7.8:9'}", test="bridge_reachability"), "y": b""})
     raw.run()
