@@ -14,7 +14,7 @@ import time
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from spool.archive.partitioner import murmur2
 from spool.errors import KafkaUnavailable, OperatorNeeded
@@ -134,10 +134,9 @@ class CheckpointReader:
         committed, uncommitted = self._consumer("read_committed"), self._consumer("read_uncommitted")
         try:
             place = TopicPartition(self._topic, partition)
-            # To a read_committed consumer the end is where the first open transaction begins.
-            low, end = end_of(committed if decided else uncommitted, place, deadline)
+            low, end = end_of(uncommitted, place, deadline)
             committed.assign([TopicPartition(self._topic, partition, low)])
-            return self._until(committed, place, end, deadline) if end > low else {}
+            return self._until(committed, place, end, deadline, decided=decided) if end > low else {}
         except KafkaException as error:
             raise explain(error, self._kafka, f"reading {self._topic}") from error
         finally:
@@ -145,15 +144,21 @@ class CheckpointReader:
             uncommitted.close()
 
     def _until(
-        self, consumer: Consumer, place: TopicPartition, end: int, deadline: Deadline
+        self, consumer: Consumer, place: TopicPartition, end: int, deadline: Deadline, *, decided: bool
     ) -> dict[bytes, Checkpoint]:
         found: dict[bytes, Checkpoint] = {}
         while not deadline.expired:
+            at_open_transaction = False
             for message in consumer.consume(1000, timeout=_POLL_S):
-                if message.error() is not None:
-                    raise KafkaException(message.error())
-                found[message.key() or b""] = decode_checkpoint(message.value() or b"")
-            if consumer.position([place])[0].offset >= end:
+                error = message.error()
+                if error is None:
+                    found[message.key() or b""] = decode_checkpoint(message.value() or b"")
+                elif error.code() == KafkaError._PARTITION_EOF:
+                    # To a read_committed consumer the end is where the first open transaction begins.
+                    at_open_transaction = True
+                else:
+                    raise KafkaException(error)
+            if consumer.position([place])[0].offset >= end or (decided and at_open_transaction):
                 return found
         raise KafkaUnavailable(
             f"{self._topic}: a transaction in partition {place.partition} stays open",
@@ -168,6 +173,7 @@ class CheckpointReader:
                 "isolation.level": isolation,
                 "enable.auto.commit": False,
                 "auto.offset.reset": "earliest",
+                "enable.partition.eof": True,
                 "log_level": 0,
             }
         )

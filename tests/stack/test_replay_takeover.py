@@ -8,12 +8,13 @@ import signal
 import time
 
 import pytest
+from confluent_kafka import Producer
 
 from spool.dead_letters.letters import letters
 from spool.errors import OperatorNeeded
 from spool.event import Event
 from spool.intake.client import SpoolClient
-from spool.replay.checkpoint import CheckpointReader
+from spool.replay.checkpoint import Checkpoint, CheckpointKey, CheckpointReader, encode_checkpoint
 from tests.fakes.replay_world import World, assert_whole, go_on, wait_until_stopped
 
 
@@ -94,3 +95,25 @@ def test_a_restart_after_a_kill_does_not_wait_for_the_old_transaction_s_timeout(
     assert [held.next for held in impatient.read_all(decided=True).values()] == [0]
     world.drain()
     assert_whole(world, 200)
+
+
+def test_a_look_ends_before_an_open_transaction_though_an_aborted_one_lies_in_between(world):
+    log = world.segments([10])
+    world.drain()
+    key, topic = CheckpointKey(world.name, world.name, log), world.settings.checkpoint_topic
+
+    def begun(name: str) -> Producer:
+        producer = Producer({**world.kafka, "transactional.id": f"{world.name}-{name}", "log_level": 0})
+        producer.init_transactions(20)
+        producer.begin_transaction()
+        value = encode_checkpoint(Checkpoint(next=999, segment=99))
+        producer.produce(topic, key=key.encode(), value=value, partition=key.partition(2))
+        assert producer.flush(20) == 0
+        return producer
+
+    aborted, still_open = begun("aborted"), begun("open")
+    aborted.abort_transaction(20)
+    reader = CheckpointReader(world.kafka, topic, 2, timeout_s=8.0)
+    assert reader.read_decided(key).next == 10
+    still_open.abort_transaction(20)
+    assert reader.read(key).next == 10
