@@ -104,7 +104,7 @@ def limit_command(limits: Limits) -> list[str]:
 
 
 class LimitedProcess:
-    """The started process; `ask` and `next_line` talk to it. Always leave it through `with`: it ends then, or is killed."""
+    """The started process; `ask` and `next_line` talk to it. Leave it through `with`: it ends then, or is killed."""
 
     def __init__(
         self, function: str, packages: Mapping[str, Path], shown: Sequence[Shown], limits: Limits | None = None
