@@ -24,7 +24,8 @@ from spool.replay.watermarks import end_of, topic_exists
 
 VERSION = 1
 _POSITIVE = 0x7FFFFFFF
-_POLL_S = 0.1
+# consume() waits this long for a full batch, which hardly ever comes; a start reads some five times.
+_POLL_S = 0.02
 
 
 class Checkpoint(NamedTuple):
