@@ -9,8 +9,6 @@ from __future__ import annotations
 import json
 from typing import NamedTuple
 
-from spool.replay.checkpoint import CheckpointKey
-
 VERSION = 1
 
 
@@ -51,7 +49,3 @@ def decode_delivery(value: bytes) -> Delivery:
     document["skipped"] = tuple(document["skipped"])
     document["holes"] = tuple((first, after) for first, after in document["holes"])
     return Delivery(**document)
-
-
-def delivery_key(key: CheckpointKey) -> bytes:
-    return key.encode()

@@ -64,7 +64,7 @@ def test_our_secrets_in_the_environment_do_not_reach_even_the_sandbox_itself(mon
         "/etc/hosts",
         "/proc/self/environ",
         "/proc/1/environ",
-        "/root/.ssh/id_rsa",
+        str(Path.home() / ".ssh" / "id_rsa"),
         "/var/run/docker.sock",
         "/dev/mem",
         "/run/x",
