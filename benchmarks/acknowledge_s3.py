@@ -21,12 +21,12 @@ from pathlib import Path
 from benchmarks.append import events
 from benchmarks.measure import percentile, publish
 from spool import settings as spool_settings
-from spool.archive.archive_reader import list_logs, segments
-from spool.archive.s3_store import s3_store_from_places
+from spool.archive.archive import list_logs, segments
 from spool.intake.client import SpoolClient
 from spool.settings import Places
+from spool.store.s3_store import s3_store_from_places
 from stack.place import REPOSITORY
-from tests.fakes.seaweed import Seaweed
+from tests.support.seaweed import Seaweed
 
 CONFIG = """version: 1
 root: spool

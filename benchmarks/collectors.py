@@ -17,12 +17,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.measure import publish, repeat
-from include.collectors import pipeline
-from include.collectors.rsync_transport import RsyncTransport
 from include.common.emit import no_events
 from include.common.stage_ledger import StageLedger
-from tests.fakes.collector_host import CollectorHost
-from tests.fakes.ssh_host import ssh_host
+from include.measurements.collect import pipeline
+from include.measurements.collect.rsync_transport import RsyncTransport
+from tests.support.collector_host import CollectorHost
+from tests.support.ssh_host import ssh_host
 
 FILE_BYTES = 2000
 

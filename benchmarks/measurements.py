@@ -25,12 +25,12 @@ from benchmarks.measure import peak_memory_mb, publish, summary
 from include.clients import mongo
 from include.common.emit import no_events
 from include.common.stage_ledger import StageLedger
-from include.measurements import pipeline
 from include.measurements.folders import Folders
-from include.measurements.mongo_store import BULK_DOCUMENTS, MeasurementStore
-from include.measurements.prepared_file import PreparedFile
-from include.measurements.stage import Limit
-from tests.fakes.secantus import secantus
+from include.measurements.load import pipeline
+from include.measurements.load.mongo_store import BULK_DOCUMENTS, MeasurementStore
+from include.measurements.load.prepared_file import PreparedFile
+from include.measurements.load.stage import Limit
+from tests.support.secantus import secantus
 
 
 def report(number: int, entries: int) -> str:
@@ -126,7 +126,7 @@ def main() -> None:
 
 
 def prepare_again(folders: Folders) -> None:
-    from include.measurements import prepared_file
+    from include.measurements.load import prepared_file
 
     for name in folders.reports("reports"):
         if not folders.prepared_path(name).exists():

@@ -18,13 +18,13 @@ from benchmarks.append import events
 from benchmarks.measure import peak_memory_mb, publish
 from benchmarks.replay import APPEND, STREAM, settings
 from spool.alarm import LogOnlyAlarms
-from spool.archive.s3_store import s3_store_from_places
-from spool.archive.shipper import Shipper
 from spool.intake.client import SpoolClient
 from spool.replay.replayer import Replayer
 from spool.settings import Places
-from tests.fakes.seaweed import Seaweed
-from tests.private_kafka import KafkaBroker
+from spool.shipping.shipper import Shipper
+from spool.store.s3_store import s3_store_from_places
+from tests.support.private_kafka import KafkaBroker
+from tests.support.seaweed import Seaweed
 
 
 def append(places: Places, total: int, answer: Any) -> None:

@@ -19,16 +19,16 @@ from pathlib import Path
 from benchmarks.append import events
 from benchmarks.measure import publish
 from spool.alarm import LogOnlyAlarms
-from spool.archive.keys import segment_key
-from spool.archive.object_format import encode_object
-from spool.archive.partitioner import NAME as PARTITIONER
-from spool.archive.segment_index import ArchivedSegment, Hole
-from spool.archive.store import ObjectStore
-from spool.log.deadline import Deadline
+from spool.clock import Deadline
+from spool.format.object_format import encode_object
+from spool.format.partitioner import NAME as PARTITIONER
+from spool.format.segment_index import ArchivedSegment, Hole
 from spool.log.stream_log import StreamLog
 from spool.replay.archive_source import READ_AHEAD, ArchiveSource
 from spool.settings import StreamSettings
-from tests.fakes.seaweed import Seaweed
+from spool.store.keys import segment_key
+from spool.store.object_store import ObjectStore
+from tests.support.seaweed import Seaweed
 
 
 def recovery(folder: Path, megabytes: int) -> float:

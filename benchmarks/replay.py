@@ -23,14 +23,14 @@ from typing import Any
 from benchmarks.append import events
 from benchmarks.measure import peak_memory_mb, publish, summary
 from spool.alarm import LogOnlyAlarms
-from spool.archive.s3_store import s3_store_from_places
-from spool.archive.shipper import Shipper
 from spool.intake.client import SpoolClient
 from spool.replay.replayer import Replayer
 from spool.settings import Places, Settings, StreamSettings
+from spool.shipping.shipper import Shipper
+from spool.store.s3_store import s3_store_from_places
 from stack.services import kafka
-from tests.fakes.seaweed import Seaweed
-from tests.private_kafka import TOOLS, KafkaBroker
+from tests.support.private_kafka import TOOLS, KafkaBroker
+from tests.support.seaweed import Seaweed
 
 STREAM = "bench"
 APPEND = 10_000

@@ -33,16 +33,16 @@ from typing import Any
 import yaml
 
 from benchmarks.measure import publish, summary
-from include.common import batch_manifest
-from include.sanitize import config
-from include.sanitize.bridge_map import BridgeMap, parse_map
-from include.sanitize.known_tests import KnownTests
-from include.sanitize.outline import Outlines
-from include.sanitize.report import Reading, Verdict, sanitize_report
-from include.sanitize.rules import Rules
-from include.sanitize.secret_forms import Secrets
-from include.sanitize.slicing import slices
-from include.sanitize.yaml_document import DocumentLimits
+from include.measurements import batch_manifest
+from include.measurements.sanitize import config
+from include.measurements.sanitize.bridge_map import BridgeMap, parse_map
+from include.measurements.sanitize.known_tests import KnownTests
+from include.measurements.sanitize.outline import Outlines
+from include.measurements.sanitize.rules import Rules
+from include.measurements.sanitize.sanitize_report import Reading, Verdict, sanitize_report
+from include.measurements.sanitize.secret_forms import Secrets
+from include.measurements.sanitize.slicing import slices
+from include.measurements.sanitize.yaml_document import DocumentLimits
 
 SETTINGS = config.load()
 WORDS = [
@@ -210,7 +210,7 @@ def run(folder: Path, chunks: Iterator[bytes]) -> dict[str, Any]:
     size_mb = (batch / "x").stat().st_size / 1e6
     batch.with_name("b.manifest").write_text(batch_manifest.encode(batch_manifest.hashed(batch)))
     (folder / "bridges.json").write_bytes(bridge_map())
-    command = [sys.executable, "-m", "include.sanitize", "run", "--json", "--state", str(folder)]
+    command = [sys.executable, "-m", "include.measurements.sanitize", "run", "--json", "--state", str(folder)]
     started = time.perf_counter()
     process = subprocess.Popen(
         [*command, "--bridges", str(folder / "bridges.json")], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL

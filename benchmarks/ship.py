@@ -24,18 +24,18 @@ from typing import Any
 
 from benchmarks.measure import peak_memory_mb, publish, summary
 from spool.alarm import LogOnlyAlarms
-from spool.archive.layout import lay_out
-from spool.archive.s3_store import s3_store_from_places
-from spool.archive.shipper import Shipper
+from spool.clock import Deadline
 from spool.event import Event
-from spool.log.deadline import Deadline
+from spool.format.layout import lay_out
 from spool.log.disk import Disk
 from spool.log.folder import log_folders, segment_files
 from spool.log.identity import read_identity, write_identity
 from spool.log.reader import read_sealed
 from spool.log.stream_log import StreamLog
 from spool.settings import Places, Settings, StreamSettings
-from tests.fakes.seaweed import Seaweed
+from spool.shipping.shipper import Shipper
+from spool.store.s3_store import s3_store_from_places
+from tests.support.seaweed import Seaweed
 
 STREAM = "bench"
 PARTITIONS = 4
@@ -49,7 +49,7 @@ def settings(root: str) -> Settings:
 
 def payload(number: int) -> bytes:
     """About 200 bytes of JSON, of which a third differs from one to the next."""
-    start = b'{"id":%d,"ts":"2026-11-22T03:%02d:%02dZ","type":"report.imported","host":"collector-%d",' % (
+    start = b'{"id":%d,"ts":"2026-11-22T03:%02d:%02dZ","type":"measurement_report.imported","host":"collector-%d",' % (
         number, number // 60 % 60, number % 60, number % 17,
     )  # fmt: skip
     start += b'"size":%d,"note":"' % (number * 7919 % 100_003)

@@ -13,7 +13,7 @@ when it is written again. A killed task leaves a report in one folder or in the 
 **If it fails**
 - `MongoUnavailable`, `AnotherRun`: tried again; the reports wait in `reports`.
 - `MongoRefused`: docs/runbooks/mongodb.md; the connection `mongo_import` or the server's settings.
-- Reports in `errored/`: docs/runbooks/errored-reports.md.
+- Reports in `errored/`: docs/runbooks/errored-measurement-reports.md.
 """
 
 from typing import Any

@@ -2,7 +2,8 @@
 ### sanitize_run: make measurement reports fit to be published
 
 **What** Takes every batch in `raw` whose manifest matches. Each report is cut into documents, parsed in a sandbox
-without network, redacted by include/sanitize/rules.py, and goes to `staging`; its original is kept, gzipped, in
+without network,
+redacted by include/measurements/sanitize/rules.py, and goes to `staging`; its original is kept, gzipped, in
 the private archive. What may not go on ends in `quarantine/<reason>` or `errored/<reason>` and does not fail the run.
 
 **When** Every ten minutes. By hand with `max_reports` to go in measured steps.
@@ -15,7 +16,7 @@ task leaves each report in one folder; the next run goes on where it died.
 - `SandboxUnavailable`: bubblewrap or user namespaces are missing on this worker. Nothing was read.
 - `SettingsError`: config/sanitize.yml, or states on two file systems.
 - `AnotherRun`: tried again.
-- Reports in `quarantine` or `errored`: docs/runbooks/quarantined-reports.md.
+- Reports in `quarantine` or `errored`: docs/runbooks/quarantined-measurement-reports.md.
 """
 
 from typing import Any

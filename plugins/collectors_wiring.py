@@ -10,14 +10,14 @@ from plugins import state_wiring, wiring
 from plugins.spool_runs import known_only
 
 if TYPE_CHECKING:
-    from include.collectors.announcements import Announcements
+    from include.measurements.collect.announcements import Announcements
 
 SOURCE = "spillway/collectors"
 
 
 def hosts(params: Mapping[str, Any]) -> list[str]:
     """Ids of the hosts to sync: one, or all for an empty text. SettingsError names file and key, or the known ids."""
-    from include.collectors import config
+    from include.measurements.collect import config
     from spool.errors import SettingsError
 
     only = known_only(params, "host")["host"]
@@ -28,8 +28,8 @@ def hosts(params: Mapping[str, Any]) -> list[str]:
 
 
 def sync_host(host: str) -> dict[str, Any]:
-    """One sync of one host; see include/collectors/pipeline.py."""
-    from include.collectors import composition, config
+    """One sync of one host; see include/measurements/collect/pipeline.py."""
+    from include.measurements.collect import composition, config
 
     with state_wiring.ledger() as ledger:
         summary = composition.sync_one(
@@ -40,7 +40,7 @@ def sync_host(host: str) -> dict[str, Any]:
 
 def announcements() -> Announcements:
     """From Kafka; opened only for hosts that announce."""
-    from include.collectors.announcements import STREAM
-    from include.collectors.kafka_announcements import KafkaAnnouncements
+    from include.measurements.collect.announcements import STREAM
+    from include.measurements.collect.kafka_announcements import KafkaAnnouncements
 
     return KafkaAnnouncements(wiring.kafka(), wiring.settings().stream(STREAM).topic)

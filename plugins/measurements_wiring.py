@@ -20,7 +20,7 @@ from plugins.spool_runs import known_only
 
 if TYPE_CHECKING:
     from include.measurements.folders import Folders
-    from include.measurements.stage import Limit
+    from include.measurements.load.stage import Limit
 
 LOGGER = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ SOURCE = "spillway/measurements"
 
 def postprocess(params: Mapping[str, Any]) -> dict[str, Any]:
     """Every report of staging to reports."""
-    from include.measurements import pipeline
+    from include.measurements.load import pipeline
 
     with state_wiring.ledger() as ledger:
         summary = pipeline.postprocess(_folders(), ledger, state_wiring.events(SOURCE), _limit(params))
@@ -40,8 +40,8 @@ def postprocess(params: Mapping[str, Any]) -> dict[str, Any]:
 
 def import_reports(params: Mapping[str, Any]) -> dict[str, Any]:
     """Every report of reports into MongoDB, then to imported."""
-    from include.measurements import pipeline
-    from include.measurements.mongo_store import MeasurementStore
+    from include.measurements.load import pipeline
+    from include.measurements.load.mongo_store import MeasurementStore
 
     store = MeasurementStore(database(MONGO_IMPORT))
     with state_wiring.ledger() as ledger:
@@ -51,7 +51,8 @@ def import_reports(params: Mapping[str, Any]) -> dict[str, Any]:
 
 def export_bridges() -> dict[str, int]:
     """The table of blocked bridges, anew."""
-    from include.measurements import config, pipeline
+    from include.measurements import config
+    from include.measurements.load import pipeline
 
     return pipeline.export_bridges(_folders(), config.load(), database(MONGO_READ))
 
@@ -59,10 +60,10 @@ def export_bridges() -> dict[str, int]:
 def publish() -> dict[str, int]:
     """Make the mirror show what imported holds."""
     from include.measurements import config
-    from include.measurements import publish as publishing
+    from include.measurements.publish import mirror
 
     with state_wiring.ledger() as ledger:
-        summary = publishing.publish(_folders(), ledger, state_wiring.events(SOURCE), config.load().mirror_title)
+        summary = mirror.publish(_folders(), ledger, state_wiring.events(SOURCE), config.load().mirror_title)
     return dataclasses.asdict(summary)
 
 
@@ -71,10 +72,10 @@ def restore(params: Mapping[str, Any]) -> dict[str, Any]:
     conf = known_only(params, "archived", "dry_run")
     archived, dry_run = conf["archived"] or "", conf["dry_run"]
     from include.measurements import config
-    from include.measurements.mongo_store import MeasurementStore
-    from include.measurements.publish import publish_locked
-    from include.measurements.restore import Restorer
-    from include.measurements.sanitize_command import sanitize_command
+    from include.measurements.load.mongo_store import MeasurementStore
+    from include.measurements.publish.mirror import publish_locked
+    from include.measurements.restore.restorer import Restorer
+    from include.measurements.restore.sanitize_command import sanitize_command
 
     folders, emit, title = _folders(), state_wiring.events(SOURCE), config.load().mirror_title
     with state_wiring.ledger() as ledger:
@@ -96,7 +97,9 @@ def bridge_map() -> Path:
     from spool.errors import SettingsError
 
     if not (path := os.environ.get("SPILLWAY_BRIDGES", "")):
-        raise SettingsError("SPILLWAY_BRIDGES is not set", hint="the path of the bridge map; see include/sanitize")
+        raise SettingsError(
+            "SPILLWAY_BRIDGES is not set", hint="the path of the bridge map; see include/measurements/sanitize"
+        )
     return Path(path)
 
 
@@ -119,7 +122,7 @@ def _folders() -> Folders:
 
 
 def _limit(params: Mapping[str, Any]) -> Limit:
-    from include.measurements.stage import Limit
+    from include.measurements.load.stage import Limit
 
     conf = known_only(params, "max_reports", "seconds")
     return Limit(reports=conf["max_reports"], deadline_s=conf["seconds"])

@@ -22,10 +22,10 @@ SOURCE = "spillway/sanitize"
 
 
 def sanitize(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Every batch that waits in raw; see include/sanitize/pipeline.py. One log line a report: name and outcome."""
+    """Every batch that waits in raw; see include/measurements/sanitize/pipeline.py. One log line for each report."""
     conf = known_only(params, "max_reports", "seconds")
-    from include.common.state_folders import StateFolders
-    from include.sanitize import config, pipeline
+    from include.measurements.sanitize import config, pipeline
+    from include.measurements.state_folders import StateFolders
 
     folders = StateFolders(state_wiring.state_folder())
     with state_wiring.ledger() as ledger:
@@ -48,5 +48,7 @@ def bridge_map() -> Path:
     from spool.errors import SettingsError
 
     if not (path := os.environ.get("SPILLWAY_BRIDGES", "")):
-        raise SettingsError("SPILLWAY_BRIDGES is not set", hint="the path of the bridge map; see include/sanitize")
+        raise SettingsError(
+            "SPILLWAY_BRIDGES is not set", hint="the path of the bridge map; see include/measurements/sanitize"
+        )
     return Path(path)

@@ -19,14 +19,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from spool.archive.shipper import Shipper
-    from spool.archive.store import ObjectStore
     from spool.audit.alarm_book import AlarmBook
     from spool.audit.verify import VerifyReport
     from spool.intake.client import SpoolClient
     from spool.replay.replayer import Replayer
     from spool.replay.rewind import RewindPlan
     from spool.settings import Settings
+    from spool.shipping.shipper import Shipper
+    from spool.store.object_store import ObjectStore
 
 AWS_SPOOL = "aws_spool"
 KAFKA_SPOOL = "kafka_spool"
@@ -80,7 +80,7 @@ def object_store() -> ObjectStore:
     """The archive, through the provider's S3Hook. No request is made yet; not for use over a fork."""
     from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 
-    from spool.archive.s3_store import S3Store, client_config
+    from spool.store.s3_store import S3Store, client_config
 
     # The stores one runs oneself have no names for buckets in their DNS.
     path_style = bool(connection(AWS_SPOOL).extra_dejson.get("endpoint_url"))
@@ -130,7 +130,7 @@ def spool_client() -> SpoolClient:
 
 def shipper() -> Shipper:
     """Ships what lies in this host's folder."""
-    from spool.archive.shipper import Shipper
+    from spool.shipping.shipper import Shipper
 
     store = object_store()
     return Shipper(spool_folder(), settings(), store, alarms=alarms(store))

@@ -35,7 +35,7 @@ class Event(NamedTuple):
     value    the payload
     key      decides the partition; events of one key keep their order within a log
     id       CloudEvents id; empty = the client gives one. May repeat: a resend keeps its id
-    type     CloudEvents type, such as `report.imported`
+    type     CloudEvents type, such as `measurement_report.imported`
     source   CloudEvents source; empty = the client's
     time_ms  when it happened, milliseconds since 1970 UTC; 0 = when it is appended
     headers  further headers, in order

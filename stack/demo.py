@@ -20,7 +20,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from stack import demo_reports
+from stack import demo_measurements
 from stack.__main__ import one, up
 from stack.airflow_api import AirflowApi
 from stack.demo_count import Counted, Loaded, count
@@ -68,8 +68,8 @@ class Demo:
         self._say("starting the stack")
         up(self._place, [])
         self._airflow = AirflowApi(self._place)
-        demo_reports.write_bridge_map(self._place)
-        wanted = {"spool_demo_events", "spool_intake_files", "spool_replay", "spool_ship", *demo_reports.DAGS}
+        demo_measurements.write_bridge_map(self._place)
+        wanted = {"spool_demo_events", "spool_intake_files", "spool_replay", "spool_ship", *demo_measurements.DAGS}
         self._airflow.wait_for_dags(wanted)
         lines = self._take_in_log_files()
         loads = self._load_through_an_outage()
@@ -78,7 +78,7 @@ class Demo:
         rows = self._spool("verify", "--full")
         self._say("counting once more, with a consumer that knows nothing of the engine")
         counted = count(f"{HOST}:{self._place.port('kafka')}", "demo_events", loads)
-        reports_right = demo_reports.run(self._place, self._airflow, self._say, self._note)
+        reports_right = demo_measurements.run(self._place, self._airflow, self._say, self._note)
         self._table(lines, loads, rows, counted)
         return (
             reports_right

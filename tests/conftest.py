@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.private_kafka import KafkaBroker
+from tests.support.private_kafka import KafkaBroker
 
 OFFLINE = ("tests/unit/", "tests/crash/", "tests/architecture/")
 # Crash tests that name themselves `stack` use real services.

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 
 Emit = Callable[[str, str, Mapping[str, object]], None]
 """
-(type, key, payload): such as `report.imported`, the report's path, counts and ids; never contents, never secrets.
+(type, key, payload): such as `measurement_report.imported`, the report's path, counts and ids; never contents, never
+secrets.
 
 Durable when it returns. A process that dies right after it tells the same again: at least once, never lost.
 """

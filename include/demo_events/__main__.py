@@ -10,9 +10,9 @@ from dataclasses import fields
 from include.demo_events.config import DemoRequest, demo_request
 from include.demo_events.pipeline import append_load
 from spool import settings
-from spool.archive.s3_store import s3_store_from_places
 from spool.errors import SpoolError
 from spool.intake.client import SpoolClient
+from spool.store.s3_store import s3_store_from_places
 
 KINDS = {"int": int, "float": float}
 

@@ -9,9 +9,9 @@ import sys
 from include.log_files import config
 from include.log_files.pipeline import take_in
 from spool import settings
-from spool.archive.s3_store import s3_store_from_places
 from spool.errors import SpoolError
 from spool.intake.client import SpoolClient
+from spool.store.s3_store import s3_store_from_places
 
 
 def main(arguments: list[str] | None = None) -> int:

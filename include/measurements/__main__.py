@@ -26,12 +26,14 @@ from include.clients import mongo
 from include.common.emit import Emit, no_events
 from include.common.spool_events import spool_events
 from include.common.stage_ledger import StageLedger
-from include.measurements import config, mirror_server, pipeline, publish
+from include.measurements import config
 from include.measurements.folders import Folders
-from include.measurements.mongo_store import MeasurementStore
-from include.measurements.restore import Restorer
-from include.measurements.sanitize_command import sanitize_command
-from include.measurements.stage import Limit
+from include.measurements.load import pipeline
+from include.measurements.load.mongo_store import MeasurementStore
+from include.measurements.load.stage import Limit
+from include.measurements.publish import mirror, mirror_server
+from include.measurements.restore.restorer import Restorer
+from include.measurements.restore.sanitize_command import sanitize_command
 from spool.errors import SettingsError, SpoolError, TransientError
 
 TRY_AGAIN = 75
@@ -71,7 +73,7 @@ def _import(options: argparse.Namespace) -> None:
 def _publish(options: argparse.Namespace) -> None:
     with _ledger(options) as ledger:
         title = config.load(options.config).mirror_title
-        summary = publish.publish(Folders(options.state), ledger, _events(), title)
+        summary = mirror.publish(Folders(options.state), ledger, _events(), title)
     _say(options, dataclasses.asdict(summary))
 
 
@@ -85,7 +87,7 @@ def _restore(options: argparse.Namespace) -> None:
             options.archive or options.state / "archive",
             store,
             sanitize_command(options.bridges),
-            lambda: publish.publish_locked(folders, ledger, emit, title),
+            lambda: mirror.publish_locked(folders, ledger, emit, title),
             emit,
         )
         plan = restorer.restore(options.archived) if options.yes else restorer.plan(options.archived)

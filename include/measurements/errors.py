@@ -2,9 +2,9 @@
 Errors of the measurements, leaves of the engine's tree.
 
     TerminalError
-    ├── ReportRefused      one report cannot go on; the pipeline moves it to errored/<reason> and goes on with the next
-    ├── MongoRefused       MongoDB will never do what is asked (credentials, command)
-    └── RestoreRefused     the archived report cannot be restored as asked; nothing was changed
+    ├── MeasurementReportRefused  one report cannot go on; it is moved to errored/<reason>, the next one follows
+    ├── MongoRefused              MongoDB will never do what is asked (credentials, command)
+    └── RestoreRefused            the archived report cannot be restored as asked; nothing was changed
     TransientError
     └── MongoUnavailable   MongoDB does not answer, or not well
 """
@@ -14,11 +14,13 @@ from __future__ import annotations
 from spool.errors import TerminalError, TransientError
 
 
-class ReportRefused(TerminalError):
+class MeasurementReportRefused(TerminalError):
     """`reason` is the name of a folder below errored/."""
 
     def __init__(self, reason: str, message: str) -> None:
-        super().__init__(message, hint=f"see errored/{reason}; `python -m include.sanitize redrive` sends it back")
+        super().__init__(
+            message, hint=f"see errored/{reason}; `python -m include.measurements.sanitize redrive` sends it back"
+        )
         self.reason = reason
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from include.common.atomic_files import rename_durably
-from include.common.state_folders import StateFolders
+from include.measurements.state_folders import StateFolders
 
 State = Literal["staging", "reports", "imported"]
 

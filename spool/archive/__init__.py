@@ -1,1 +1,1 @@
-"""The object store: keys, conditional puts, shipping, heads, floors."""
+"""The archive as its readers see it: logs, segments, floors."""

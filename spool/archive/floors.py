@@ -10,9 +10,9 @@ from __future__ import annotations
 import json
 from typing import NamedTuple
 
-from spool.archive.keys import meta_key
-from spool.archive.store import ObjectStore
 from spool.errors import CorruptObject, ObjectMissing, PreconditionFailed, StoreUnavailable
+from spool.store.keys import meta_key
+from spool.store.object_store import ObjectStore
 
 VERSION = 1
 # Others raise the same floor at the same time; each loss of the race means that one of them has won.

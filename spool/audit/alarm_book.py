@@ -9,13 +9,13 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import time
 
 from spool.alarm import Alarm, AlarmSink
-from spool.archive.keys import meta_key
-from spool.archive.store import ObjectStore
+from spool.clock import now_ms
 from spool.errors import ObjectMissing, PreconditionFailed, SpoolError
 from spool.log.local_alarms import LocalAlarms
+from spool.store.keys import meta_key
+from spool.store.object_store import ObjectStore
 
 LOGGER = logging.getLogger(__name__)
 KIND = "alarms"
@@ -31,10 +31,10 @@ class AlarmBook:
         self._local = local
 
     def open(self, condition: str, subject: str, evidence: str) -> None:
-        self._change(Alarm(condition, subject, evidence, _now_ms()))
+        self._change(Alarm(condition, subject, evidence, now_ms()))
 
     def close(self, condition: str, subject: str) -> None:
-        self._change(Alarm(condition, subject, "", 0, _now_ms()))
+        self._change(Alarm(condition, subject, "", 0, now_ms()))
 
     def all(self) -> list[Alarm]:
         """Open and closed ones, oldest first; those that wait on this host too. StoreUnavailable, StoreRefused."""
@@ -107,7 +107,3 @@ def _merged(held: Alarm | None, change: Alarm) -> Alarm | None:
         return held._replace(closed_ms=change.closed_ms)
     # An alarm that opened and closed while the store was away is noted as what it was.
     return change if change.opened_ms and (held is None or held.closed_ms < change.opened_ms) else None
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

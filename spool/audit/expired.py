@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from spool.archive.archive_reader import read_segment
-from spool.archive.relay import archived_records
-from spool.archive.store import ObjectStore
-from spool.audit.archive_ranges import ArchivedRange
+from spool.archive.archive import read_segment
+from spool.archive.ranges import ArchivedRange
 from spool.audit.seen import Range, without
+from spool.format.relayout import archived_records
+from spool.kafka.watermarks import Watermarks
 from spool.replay.deliveries import Delivery
-from spool.replay.watermarks import Watermarks
+from spool.store.object_store import ObjectStore
 
 
 def expired_ranges(

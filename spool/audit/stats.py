@@ -12,16 +12,16 @@ from typing import Any
 
 from spool import metrics
 from spool.alarm import Alarm
-from spool.archive.archive_reader import list_logs, read_index, segments
+from spool.archive.archive import list_logs, read_index, segments
 from spool.archive.floors import read_floor
-from spool.archive.segment_index import ArchivedSegment
-from spool.archive.store import ObjectStore
 from spool.errors import SpoolError
+from spool.format.segment_index import ArchivedSegment
 from spool.log.folder import LogFolder, log_folders, segment_files
 from spool.log.lock_file import read_state_of
 from spool.log.shipped import read_shipped
 from spool.replay.checkpoint import Checkpoint, CheckpointKey, CheckpointReader
 from spool.settings import Settings
+from spool.store.object_store import ObjectStore
 
 LOGGER = logging.getLogger(__name__)
 
@@ -97,8 +97,8 @@ def _local(log: LogFolder) -> Row:
 
 
 def _first_offset(log: LogFolder, segment: int, default: int) -> int:
+    from spool.format.segment_header import HEADER_BYTES_MAX, decode_segment_header
     from spool.log.folder import open_path
-    from spool.log.segment import HEADER_BYTES_MAX, decode_segment_header
 
     try:
         with open_path(log.path, segment).open("rb") as file:

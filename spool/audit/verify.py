@@ -15,19 +15,19 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from spool.alarm import AlarmSink, LogOnlyAlarms
-from spool.archive.archive_reader import list_logs
-from spool.archive.store import ObjectStore
-from spool.audit.archive_ranges import ArchivedRange, archived_ranges
+from spool.archive.archive import list_logs
+from spool.archive.ranges import ArchivedRange, archived_ranges
 from spool.audit.expired import expired_ranges
 from spool.audit.seen import Range, SeenLog, overlap, size, without
-from spool.audit.topic_reader import partitions_of, read_committed
 from spool.errors import VerifyFailed
 from spool.event import SPOOL_HEADER
-from spool.log.position_header import decode_archived
+from spool.format.position_header import decode_archived
+from spool.kafka.topic_reader import partitions_of, read_committed
+from spool.kafka.watermarks import Watermarks
 from spool.replay.checkpoint import Checkpoint, CheckpointKey, CheckpointReader
 from spool.replay.deliveries import Delivery, decode_delivery
-from spool.replay.watermarks import Watermarks
 from spool.settings import Settings, StreamSettings
+from spool.store.object_store import ObjectStore
 
 
 class VerifyRow(NamedTuple):

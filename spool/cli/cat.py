@@ -10,16 +10,16 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
-from spool.archive.archive_reader import read_index, read_segment, segments
-from spool.archive.segment_index import ArchivedSegment
-from spool.archive.store import ObjectStore
+from spool.archive.archive import read_index, read_segment, segments
 from spool.cli.composition import parts
 from spool.cli.output import Output
 from spool.cli.verb import Verb, add_stream_option, number_from_0, whole_number
+from spool.clock import rfc3339
 from spool.event import SPOOL_HEADER
-from spool.log.batch import Record, records
-from spool.log.position_header import decode_archived
-from spool.times import rfc3339
+from spool.format.position_header import decode_archived
+from spool.format.record_batch import Record, records
+from spool.format.segment_index import ArchivedSegment
+from spool.store.object_store import ObjectStore
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:

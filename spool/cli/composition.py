@@ -6,11 +6,11 @@ import argparse
 from typing import NamedTuple
 
 from spool import settings as spool_settings
-from spool.archive.s3_store import s3_store_from_places
-from spool.archive.store import ObjectStore
 from spool.audit.alarm_book import AlarmBook
 from spool.log.local_alarms import LocalAlarms
 from spool.settings import Places, Settings, StreamSettings
+from spool.store.object_store import ObjectStore
+from spool.store.s3_store import s3_store_from_places
 
 
 class Parts(NamedTuple):

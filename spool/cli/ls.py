@@ -6,13 +6,13 @@ import argparse
 from collections.abc import Iterator
 from typing import Any
 
-from spool.archive.archive_reader import list_logs, read_index, segments
-from spool.archive.store import ObjectStore
+from spool.archive.archive import list_logs, read_index, segments
 from spool.cli.composition import Parts, parts
 from spool.cli.output import Output
 from spool.cli.verb import Verb, add_stream_option, number_from_0, whole_number
+from spool.clock import rfc3339
 from spool.log.folder import log_folders, segment_files
-from spool.times import rfc3339
+from spool.store.object_store import ObjectStore
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:

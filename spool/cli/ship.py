@@ -6,10 +6,10 @@ import argparse
 import signal
 import threading
 
-from spool.archive.shipper import Shipper
 from spool.cli.composition import parts
 from spool.cli.output import Output
 from spool.cli.verb import Verb
+from spool.shipping.shipper import Shipper
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:

@@ -9,8 +9,8 @@ from spool.audit.stats import stats
 from spool.cli.composition import parts
 from spool.cli.output import Output
 from spool.cli.verb import Verb, add_stream_option
+from spool.clock import rfc3339
 from spool.errors import SpoolError
-from spool.times import rfc3339
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:

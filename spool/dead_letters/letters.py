@@ -14,11 +14,11 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from spool import failpoints
-from spool.archive.keys import meta_key
-from spool.archive.relay import ArchivedRecord
-from spool.archive.store import ObjectStore
 from spool.errors import ObjectExists
 from spool.event import Position
+from spool.format.relayout import ArchivedRecord
+from spool.store.keys import meta_key
+from spool.store.object_store import ObjectStore
 
 failpoints.declare("replay.dead_letter.put")
 

@@ -24,13 +24,13 @@ from pathlib import Path
 from types import TracebackType
 
 from spool.alarm import AlarmSink
-from spool.archive.store import ObjectStore
+from spool.clock import Deadline
 from spool.errors import AppendUnknown, SettingsError, SpoolError
 from spool.event import Accepted, Acknowledgement, Event, OffsetRange
-from spool.log.deadline import Deadline
 from spool.log.local_alarms import LocalAlarms
 from spool.log.stream_log import StreamLog
 from spool.settings import Settings, StreamSettings
+from spool.store.object_store import ObjectStore
 
 TIMEOUT_S = 30.0
 
@@ -124,7 +124,7 @@ class SpoolClient:
 
     def _wait_for_s3(self, log: StreamLog, log_id: str, ranges: tuple[OffsetRange, ...], deadline: Deadline) -> None:
         # Imported here: it brings the shipper with numpy, which a process that appends at `disk` never needs.
-        from spool.archive.waiter import wait_until_shipped
+        from spool.shipping.waiter import wait_until_shipped
 
         try:
             wait_until_shipped(

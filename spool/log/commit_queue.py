@@ -16,12 +16,12 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from spool.clock import Deadline
 from spool.errors import AppendUnknown, EventRefused, SpoolFull
 from spool.event import COMMIT_BYTES_MAX, COMMIT_EVENTS_MAX, SPOOL_HEADER, OffsetRange
-from spool.log import batch
-from spool.log.deadline import Deadline
-from spool.log.encode import Record, size_bound
-from spool.log.position_header import encode_local
+from spool.format import record_batch
+from spool.format.event_record import Record, size_bound
+from spool.format.position_header import encode_local
 
 # Two being filled while one is written keeps the writer busy; more would only be memory.
 COMMITS_WAITING_MAX = 4
@@ -33,7 +33,7 @@ class Commit:
     """One record batch in the making and those who wait for it."""
 
     def __init__(self, mutex: threading.Lock) -> None:
-        self.builder = batch.builder(size_max=COMMIT_BYTES_MAX)
+        self.builder = record_batch.builder(size_max=COMMIT_BYTES_MAX)
         self.event_count = 0
         self.changed = threading.Condition(mutex)
         self.log = ""
@@ -128,7 +128,7 @@ class CommitQueue:
 
     def _enqueue_group(self, records: Sequence[Record], deadline: Deadline) -> Part:
         size = sum(map(size_bound, records))
-        if not records or len(records) > COMMIT_EVENTS_MAX or size + batch.HEADER_BYTES > COMMIT_BYTES_MAX:
+        if not records or len(records) > COMMIT_EVENTS_MAX or size + record_batch.HEADER_BYTES > COMMIT_BYTES_MAX:
             raise EventRefused(
                 f"a group of {len(records)} events and up to {size} bytes; a commit holds 1 to {COMMIT_EVENTS_MAX} "
                 f"events and {COMMIT_BYTES_MAX} bytes",

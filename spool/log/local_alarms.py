@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import time
 from pathlib import Path
 
 from spool.alarm import Alarm
+from spool.clock import now_ms
 from spool.log.disk import Disk, write_file
 
 LOGGER = logging.getLogger(__name__)
@@ -27,20 +27,20 @@ class LocalAlarms:
         if held is not None and held.closed_ms == 0:
             return
         LOGGER.warning("alarm opened condition=%s subject=%s evidence=%s", condition, subject, evidence)
-        self._write(Alarm(condition, subject, evidence, _now_ms()))
+        self._write(Alarm(condition, subject, evidence, now_ms()))
 
     def close(self, condition: str, subject: str) -> None:
         held = self._read(self._path(condition, subject))
         if held is None or held.closed_ms:
             return
         LOGGER.warning("alarm closed condition=%s subject=%s", condition, subject)
-        self._write(held._replace(closed_ms=_now_ms()))
+        self._write(held._replace(closed_ms=now_ms()))
 
     def note_closed(self, condition: str, subject: str) -> None:
         """Like `close`, also of an alarm that is kept elsewhere: there it is open until this note is carried over."""
         held = self._read(self._path(condition, subject)) or Alarm(condition, subject, "", 0)
         if not held.closed_ms:
-            self._write(held._replace(closed_ms=_now_ms()))
+            self._write(held._replace(closed_ms=now_ms()))
 
     def all(self) -> list[Alarm]:
         """Open and closed ones, oldest first."""
@@ -71,7 +71,3 @@ class LocalAlarms:
             write_file(self._disk, self._path(alarm.condition, alarm.subject), json.dumps(alarm._asdict()).encode())
         except OSError:
             LOGGER.exception("alarm %s about %s cannot be kept", alarm.condition, alarm.subject)
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

@@ -31,8 +31,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from spool.alarm import AlarmSink
+from spool.clock import Deadline
 from spool.errors import LockTimeout
-from spool.log.deadline import Deadline
 from spool.log.disk import Disk
 
 _BODY = struct.Struct(">16sIIQQQQQQ")

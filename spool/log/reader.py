@@ -10,10 +10,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from spool.errors import CorruptSegment
-from spool.log.folder import LogFolder, SegmentFile, open_path, sealed_path, segment_files
-from spool.log.lock_file import read_state_of
-from spool.log.scan import CommitAt, Expected, Hole, Scan, scan
-from spool.log.segment import (
+from spool.format.scan import CommitAt, Expected, Hole, Scan, scan
+from spool.format.segment_header import (
     HEADER_BYTES_MAX,
     NewerVersion,
     SegmentHeader,
@@ -21,6 +19,8 @@ from spool.log.segment import (
     log_tag,
     refuse_foreign,
 )
+from spool.log.folder import LogFolder, SegmentFile, open_path, sealed_path, segment_files
+from spool.log.lock_file import read_state_of
 
 __all__ = ["Commit", "Hole", "SegmentContents", "read_sealed", "sealed_identity", "tail"]
 
@@ -127,7 +127,7 @@ def _bytes_of(file: SegmentFile) -> bytes | None:
 def _header_and_scan(path: Path, log: LogFolder, data: bytes) -> tuple[SegmentHeader, Scan]:
     try:
         header, size = decode_segment_header(data, path.name)
-        refuse_foreign(header, log, path.name)
+        refuse_foreign(header, log.stream, log.log, path.name)
     except CorruptSegment as error:
         header, size = _header_from_neighbours(path, log, error), 0
     return header, scan(data, size, Expected(log_tag(log.log), header.first_offset, header.next_commit))

@@ -22,11 +22,9 @@ from typing import NamedTuple
 from spool import failpoints
 from spool.alarm import AlarmSink
 from spool.errors import CorruptSegment
-from spool.log.batch import HEADER_BYTES
-from spool.log.disk import Disk, write_all, write_file
-from spool.log.folder import LogFolder, SegmentFile, open_path, sealed_path, segment_files
-from spool.log.scan import RECORD_BYTES_MIN, Expected, Hole, Scan, scan
-from spool.log.segment import (
+from spool.format.record_batch import HEADER_BYTES
+from spool.format.scan import RECORD_BYTES_MIN, Expected, Hole, Scan, scan
+from spool.format.segment_header import (
     NewerVersion,
     SegmentHeader,
     decode_segment_header,
@@ -34,6 +32,8 @@ from spool.log.segment import (
     log_tag,
     refuse_foreign,
 )
+from spool.log.disk import Disk, write_all, write_file
+from spool.log.folder import LogFolder, SegmentFile, open_path, sealed_path, segment_files
 from spool.log.shipped import read_shipped
 
 LOGGER = logging.getLogger(__name__)
@@ -106,7 +106,7 @@ def create_segment(log: LogFolder, disk: Disk, header: SegmentHeader) -> OpenSeg
 def scan_segment(path: Path, log: LogFolder, data: bytes) -> tuple[SegmentHeader, Scan]:
     """Header and commits of a whole segment file. CorruptSegment where its header is none of this log."""
     header, size = decode_segment_header(data, path.name)
-    refuse_foreign(header, log, path.name)
+    refuse_foreign(header, log.stream, log.log, path.name)
     return header, scan(data, size, Expected(log_tag(log.log), header.first_offset, header.next_commit))
 
 
@@ -190,7 +190,7 @@ def _close(log: LogFolder, disk: Disk, alarms: AlarmSink, last: SegmentFile, syn
         raise
     except CorruptSegment:
         return _close_headless(log, disk, alarms, last, data)
-    refuse_foreign(header, log, last.path.name)
+    refuse_foreign(header, log.stream, log.log, last.path.name)
     found = scan(data[:synced_end], size, Expected(log_tag(log.log), header.first_offset, header.next_commit))
     if not found.commits and found.tail != "suspected":
         return None

@@ -14,12 +14,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from spool.alarm import AlarmSink
+from spool.clock import Deadline
 from spool.errors import AppendUnknown
 from spool.event import Event, OffsetRange
+from spool.format.event_record import encode
 from spool.log.commit_queue import Commit, CommitQueue, Part
-from spool.log.deadline import Deadline
 from spool.log.disk import Disk, make_folders
-from spool.log.encode import encode
 from spool.log.file_system import refuse_network
 from spool.log.folder import LogFolder, log_folders, segment_files
 from spool.log.identity import Identity, create_log, is_ours, read_identity, write_successor

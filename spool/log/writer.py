@@ -24,9 +24,11 @@ from typing import Protocol
 
 from spool import failpoints
 from spool.alarm import AlarmSink
+from spool.clock import Deadline, boottime_ns
 from spool.errors import AppendUnknown, LockTimeout
-from spool.log import batch
-from spool.log.deadline import Deadline, boottime_ns
+from spool.format import record_batch
+from spool.format.scan import Expected, scan
+from spool.format.segment_header import COMMIT_NUMBERS, SegmentHeader, log_tag
 from spool.log.disk import Disk, write_all
 from spool.log.folder import LogFolder, open_path, sealed_path, segment_files
 from spool.log.identity import read_identity
@@ -35,8 +37,6 @@ from spool.log.recovery import create_segment, recover
 from spool.log.refusal import disk_errors_refuse
 from spool.log.reserve import Reserve
 from spool.log.running_hash import RunningHash
-from spool.log.scan import Expected, scan
-from spool.log.segment import COMMIT_NUMBERS, SegmentHeader, log_tag
 from spool.log.shipped import read_shipped
 from spool.settings import StreamSettings
 
@@ -103,7 +103,7 @@ class LogWriter:
                 state = self._seal(state)
             builder.set_producer_state(state.next_offset, self._tag, state.next_commit % COMMIT_NUMBERS)
             frame = builder.build()
-            batch.set_fields(frame, base_offset=state.next_offset)
+            record_batch.set_fields(frame, base_offset=state.next_offset)
             self._write(state, frame)
             self._sync(state)
             self._hash.follow(state.segment, self._descriptor, state.synced_end, frame)

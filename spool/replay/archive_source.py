@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 
-from spool.archive.archive_reader import read_index, read_segment, segments
-from spool.archive.segment_index import ArchivedSegment, Chunk
-from spool.archive.store import ObjectStore
+from spool.archive.archive import read_index, read_segment, segments
 from spool.errors import LogGap, ObjectMissing
+from spool.format.segment_index import ArchivedSegment, Chunk
+from spool.store.object_store import ObjectStore
 
 # Objects of 16 MB shrink to about 4; three in memory keep two cores busy and stay far below 200 MB.
 READ_AHEAD = 3

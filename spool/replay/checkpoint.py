@@ -10,17 +10,16 @@ Reading it is exact only after the transactional id was initialised: then no tra
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Mapping
 from typing import NamedTuple
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from spool.archive.partitioner import murmur2
+from spool.clock import Deadline
 from spool.errors import KafkaUnavailable, OperatorNeeded
-from spool.log.deadline import Deadline
-from spool.replay.kafka_errors import explain
-from spool.replay.watermarks import end_of, topic_exists
+from spool.format.partitioner import murmur2
+from spool.kafka.client_errors import explain
+from spool.kafka.watermarks import end_of, topic_exists
 
 VERSION = 1
 _POSITIVE = 0x7FFFFFFF
@@ -90,10 +89,6 @@ def decode_checkpoint(value: bytes) -> Checkpoint:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         reason = f"not as it should be: {error}"
     raise OperatorNeeded(f"a checkpoint record is {reason}", hint="upgrade this program, or rewind the log")
-
-
-def now_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 class CheckpointReader:

@@ -16,23 +16,23 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from spool.alarm import AlarmSink
-from spool.archive.segment_index import Chunk
-from spool.archive.store import ObjectStore
+from spool.clock import boottime_ns, now_ms
 from spool.dead_letters.letters import put_letter
 from spool.errors import LogGap, NotOwner, OperatorNeeded, SpoolError
 from spool.event import COMMIT_EVENTS_MAX
-from spool.log.deadline import boottime_ns
+from spool.format.segment_index import Chunk
+from spool.kafka.aiokafka_private import Sending
+from spool.kafka.topics import Cluster
+from spool.kafka.transactional_producer import BatchRefused, Fenced, KafkaSink, OutRecord
+from spool.kafka.watermarks import end_offsets
 from spool.replay.archive_source import ArchiveSource, SourceChunk
-from spool.replay.checkpoint import Checkpoint, CheckpointKey, CheckpointReader, encode_checkpoint, now_ms
+from spool.replay.checkpoint import Checkpoint, CheckpointKey, CheckpointReader, encode_checkpoint
 from spool.replay.deliveries import DeliveredBatch, Delivery, encode_delivery
-from spool.replay.kafka_sink import BatchRefused, Fenced, KafkaSink, OutRecord
 from spool.replay.markers import put_marker, read_marker
 from spool.replay.refusals import REFUSED_MAX, sift, too_many
-from spool.replay.stored_batch import Sending
-from spool.replay.topics import Cluster
 from spool.replay.transaction_load import collect, fitting
-from spool.replay.watermarks import end_offsets
 from spool.settings import Settings
+from spool.store.object_store import ObjectStore
 
 LOGGER = logging.getLogger(__name__)
 

@@ -11,10 +11,10 @@ import json
 from typing import NamedTuple
 
 from spool import failpoints
-from spool.archive.keys import meta_key
-from spool.archive.store import ObjectStore
 from spool.errors import ObjectExists, ObjectMissing
 from spool.replay.checkpoint import CheckpointKey
+from spool.store.keys import meta_key
+from spool.store.object_store import ObjectStore
 
 failpoints.declare("replay.marker.put")
 

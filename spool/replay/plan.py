@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from spool.archive.archive_reader import list_logs, read_index, segments
-from spool.archive.store import ObjectStore
+from spool.archive.archive import list_logs, read_index, segments
 from spool.replay.checkpoint import Checkpoint, CheckpointKey
 from spool.replay.predecessor import waits_for
 from spool.settings import Settings, StreamSettings
+from spool.store.object_store import ObjectStore
 
 
 class PlanRow(NamedTuple):

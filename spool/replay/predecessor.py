@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from spool.archive.archive_reader import read_index, segments
-from spool.archive.store import ObjectStore
+from spool.archive.archive import read_index, segments
 from spool.replay.checkpoint import Checkpoint
+from spool.store.object_store import ObjectStore
 
 CheckpointOf = Callable[[str], Checkpoint | None]
 

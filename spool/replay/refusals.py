@@ -11,13 +11,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from spool.archive.lanes import Lane
-from spool.archive.relay import ArchivedRecord, archived_records
-from spool.archive.segment_index import Chunk, StoredBatch
 from spool.errors import OperatorNeeded
 from spool.event import SPOOL_HEADER
-from spool.log.batch import records
-from spool.log.position_header import decode_archived
+from spool.format.partition_batches import Lane
+from spool.format.position_header import decode_archived
+from spool.format.record_batch import records
+from spool.format.relayout import ArchivedRecord, archived_records
+from spool.format.segment_index import Chunk, StoredBatch
 
 REFUSED_MAX = 100
 

@@ -17,18 +17,18 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from spool.alarm import AlarmSink, LogOnlyAlarms
-from spool.archive.archive_reader import list_logs
-from spool.archive.store import ObjectStore
+from spool.archive.archive import list_logs
+from spool.clock import Deadline, boottime_ns
 from spool.errors import KafkaUnavailable, NotOwner, SpoolError, TerminalError, TransientError
-from spool.log.deadline import Deadline, boottime_ns
+from spool.kafka.topics import prepare
+from spool.kafka.transactional_producer import TRANSACTION_TIMEOUT_S, TransactionTimedOut
 from spool.replay.archive_source import READ_AHEAD, ArchiveSource
 from spool.replay.checkpoint import Checkpoint, CheckpointKey, CheckpointReader
-from spool.replay.kafka_sink import TRANSACTION_TIMEOUT_S, TransactionTimedOut
 from spool.replay.log_replay import LogReplay, Surroundings
 from spool.replay.plan import PlanRow, plan
 from spool.replay.predecessor import waits_for
-from spool.replay.topics import prepare
 from spool.settings import Settings, StreamSettings
+from spool.store.object_store import ObjectStore
 
 LOGGER = logging.getLogger(__name__)
 

@@ -13,15 +13,16 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from spool.alarm import AlarmSink
-from spool.archive.archive_reader import read_index, segments
-from spool.archive.store import ObjectStore
+from spool.archive.archive import read_index, segments
+from spool.clock import now_ms
 from spool.errors import SettingsError
-from spool.replay.checkpoint import Checkpoint, CheckpointKey, CheckpointReader, encode_checkpoint, now_ms
+from spool.kafka.topics import prepare
+from spool.kafka.transactional_producer import KafkaSink, OutRecord
+from spool.replay.checkpoint import Checkpoint, CheckpointKey, CheckpointReader, encode_checkpoint
 from spool.replay.deliveries import Delivery, encode_delivery
-from spool.replay.kafka_sink import KafkaSink, OutRecord
 from spool.replay.markers import replace_marker
-from spool.replay.topics import prepare
 from spool.settings import Settings, StreamSettings
+from spool.store.object_store import ObjectStore
 
 
 class RewindPlan(NamedTuple):

@@ -5,15 +5,15 @@ from __future__ import annotations
 import logging
 from typing import NamedTuple
 
-from spool.archive.lanes import BATCH_BYTES_MAX
-from spool.archive.partitioner import NAME as PARTITIONER
-from spool.archive.relay import relay
-from spool.archive.segment_index import Chunk
 from spool.errors import SpoolError
 from spool.event import COMMIT_BYTES_MAX, COMMIT_EVENTS_MAX
+from spool.format.partition_batches import BATCH_BYTES_MAX
+from spool.format.partitioner import NAME as PARTITIONER
+from spool.format.relayout import relay
+from spool.format.segment_index import Chunk
+from spool.kafka.topics import TargetTopic
 from spool.replay.archive_source import ArchiveSource, SourceChunk
 from spool.replay.checkpoint import Checkpoint
-from spool.replay.topics import TargetTopic
 
 LOGGER = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ RUN apt-get update \
  && rm -rf /var/lib/apt/lists/* /etc/ssh/ssh_host_* \
  && useradd --create-home --password '*' --shell /bin/sh collector \
  && install -d -o collector -g collector /data && mkdir -p /keys /run/sshd
-COPY include/collectors/collector_gate /usr/local/bin/collector_gate
+COPY include/measurements/collect/collector_gate /usr/local/bin/collector_gate
 COPY stack/image/collector-start.sh /usr/local/bin/collector-start
 RUN chmod 0755 /usr/local/bin/collector_gate /usr/local/bin/collector-start
 CMD ["collector-start"]

@@ -24,6 +24,6 @@ def service(place: Place) -> Service:
 
 
 def _beats(place: Place) -> bool:
-    from spool.archive.ship_lock import somebody_ships
+    from spool.shipping.ship_lock import somebody_ships
 
     return somebody_ships(place.path("spool"))

@@ -1,8 +1,9 @@
 """
 Two collector hosts: an sshd each, whose only key may do nothing but talk to the collector gate.
 
-The key's forced command is include/collectors/collector_gate with the host's folder: whatever the client asks for, the
-gate decides (docs in include/collectors/README.md).
+The key's forced command is include/measurements/collect/collector_gate with the host's folder: whatever the client asks
+for, the
+gate decides (docs in include/measurements/collect/README.md).
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from stack.probes import tcp
 from stack.service import Service
 
 HOSTS = ("collector_a", "collector_b")
-GATE = REPOSITORY / "include" / "collectors" / "collector_gate"
+GATE = REPOSITORY / "include" / "measurements" / "collect" / "collector_gate"
 
 
 def services(place: Place) -> list[Service]:

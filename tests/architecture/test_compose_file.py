@@ -14,7 +14,7 @@ from stack.compose_env import filled
 from stack.credentials import USERS
 from stack.environment import connections, deployment
 from stack.place import BUCKETS, OFFSETS, Place
-from tests.fakes.airflow_home import REPOSITORY
+from tests.support.airflow_home import REPOSITORY
 
 FILE = REPOSITORY / "docker-compose.airflow.yml"
 # ${NAME}, ${NAME:-default}, ${NAME:?message}; $$ is a dollar.

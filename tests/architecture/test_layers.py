@@ -4,7 +4,7 @@ import ast
 
 import pytest
 
-from tests.fakes.airflow_home import REPOSITORY
+from tests.support.airflow_home import REPOSITORY
 
 ALLOWED_IN_DAGS = {"airflow.sdk", "plugins", "datetime", "typing"}
 LINES_MAX = 120

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests.fakes.airflow_home import REPOSITORY
+from tests.support.airflow_home import REPOSITORY
 
 ROOMS = ("spool", "include", "plugins", "dags", "stack")
 SAYS_NOTHING = {"utils", "helpers", "manager", "data", "info", "misc"}

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from spool.archive.store import ObjectStore
+from spool.store.object_store import ObjectStore
 from tests.fakes.folder_store import FolderStore
 from tests.fakes.memory_store import MemoryStore
-from tests.fakes.seaweed import Seaweed
+from tests.support.seaweed import Seaweed
 
 
 @pytest.fixture(scope="session")

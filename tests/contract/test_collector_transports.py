@@ -11,12 +11,12 @@ from typing import Protocol
 
 import pytest
 
-from include.collectors import announcements
-from include.collectors.drop_folder import DropFolder
-from include.collectors.errors import BatchDiffers, GateRefused
-from include.collectors.transport import Transport
-from include.common import batch_manifest
-from tests.fakes.collector_host import CollectorHost
+from include.measurements import batch_manifest
+from include.measurements.collect import announcements
+from include.measurements.collect.drop_folder import DropFolder
+from include.measurements.collect.errors import BatchDiffers, GateRefused
+from include.measurements.collect.transport import Transport
+from tests.support.collector_host import CollectorHost
 
 pytestmark = pytest.mark.contract
 

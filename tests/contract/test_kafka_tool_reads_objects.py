@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.fakes.memory_store import MemoryStore
-from tests.fakes.spool_host import SpoolHost
+from tests.support.spool_host import SpoolHost
 
 pytestmark = [pytest.mark.contract, pytest.mark.stack]
 

@@ -16,13 +16,13 @@ import pytest
 import yaml
 
 from include.clients import mongo
-from include.measurements import mongo_store, prepared_file
-from include.measurements.bridges import by_country
 from include.measurements.identity import measurement_id
-from include.measurements.mongo_reader import CONNECTION, REACHABILITY, observations
-from include.measurements.mongo_store import MeasurementStore, whole_measurement
+from include.measurements.load import mongo_store, prepared_file
+from include.measurements.load.bridges import by_country
+from include.measurements.load.mongo_reader import CONNECTION, REACHABILITY, observations
+from include.measurements.load.mongo_store import MeasurementStore, whole_measurement
 from tests.fakes.memory_measurements import MemoryMeasurements
-from tests.fakes.secantus import secantus
+from tests.support.secantus import secantus
 
 pytestmark = pytest.mark.contract
 

@@ -6,9 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from spool.archive import s3_store
-from spool.archive.store import ObjectStore
 from spool.errors import ObjectExists, ObjectMissing, PreconditionFailed
+from spool.store import s3_store
+from spool.store.object_store import ObjectStore
 
 pytestmark = pytest.mark.contract
 

@@ -8,10 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from spool.archive import s3_store
-from spool.archive.probe import probe_store
-from spool.archive.s3_store import S3Store, client_config, s3_store_from_places
-from spool.archive.store import ObjectStore
 from spool.errors import (
     ObjectExists,
     ObjectMissing,
@@ -21,9 +17,13 @@ from spool.errors import (
     StoreRefused,
     StoreUnavailable,
 )
+from spool.store import s3_store
+from spool.store.object_store import ObjectStore
+from spool.store.probe import probe_store
+from spool.store.s3_store import S3Store, client_config, s3_store_from_places
 from tests.fakes.s3_proxy import ProxyFault, S3Proxy
-from tests.fakes.seaweed import Seaweed
-from tests.fakes.spool_host import ROOT, SpoolHost, numbered, values
+from tests.support.seaweed import Seaweed
+from tests.support.spool_host import ROOT, SpoolHost, numbered, values
 
 pytestmark = [pytest.mark.contract, pytest.mark.stack]
 

@@ -19,11 +19,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from include.common import batch_manifest
-from include.sanitize.slicing import slices
-from include.sanitize.yaml_document import BadDocument, DocumentLimits, load
-from include.sanitize.yaml_output import equal
-from tests.fakes.raw_batches import RawBatches
+from include.measurements import batch_manifest
+from include.measurements.sanitize.slicing import slices
+from include.measurements.sanitize.yaml_document import BadDocument, DocumentLimits, load
+from include.measurements.sanitize.yaml_output import equal
+from tests.support.raw_batches import RawBatches
 
 ROOT = Path(__file__).parents[2]
 CORPORA = Path(os.environ.get("SPILLWAY_CORPORA", ROOT.parent / "shared" / "corpora")) / "ooni_reports"
@@ -68,7 +68,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[RawBatches, dict[str,
             if file.suffix in (".yamloo", ".yaml", ".yamlooni"):
                 (folder / file.name).write_bytes(file.read_bytes())
         folder.with_name(f"{batch}.manifest").write_text(batch_manifest.encode(batch_manifest.hashed(folder)))
-    command = [sys.executable, "-m", "include.sanitize", "run", "--json"]
+    command = [sys.executable, "-m", "include.measurements.sanitize", "run", "--json"]
     command += ["--input", str(raw.state / "raw"), "--state", str(raw.state), "--bridges", str(raw.bridges)]
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
     told = [json.loads(line) for line in ended.stdout.splitlines()]

@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 
 from spool import failpoints
-from spool.archive import fork, log_shipper, segment_put, shipped_record
 from spool.archive.floors import raise_floor
-from spool.archive.keys import segment_key
 from spool.errors import StoreUnavailable
 from spool.log.shipped import read_shipped
+from spool.shipping import fork, log_shipper, segment_put, shipped_record
+from spool.store.keys import segment_key
 from tests.fakes.folder_store import FolderStore
-from tests.fakes.killed_child import run_until_killed
 from tests.fakes.memory_store import MemoryStore
-from tests.fakes.spool_host import ROOT, SpoolHost, archived, numbered, values
+from tests.support.killed_child import run_until_killed
+from tests.support.spool_host import ROOT, SpoolHost, archived, numbered, values
 
 pytestmark = pytest.mark.crash
 

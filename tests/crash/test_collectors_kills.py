@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from include.collectors import pipeline
-from include.collectors.config import Collector
-from include.collectors.drop_folder import DropFolder
-from include.common import batch_manifest
 from include.common.emit import no_events
 from include.common.stage_ledger import StageLedger
+from include.measurements import batch_manifest
+from include.measurements.collect import pipeline
+from include.measurements.collect.config import Collector
+from include.measurements.collect.drop_folder import DropFolder
 from spool import failpoints
-from tests.fakes.collector_host import CollectorHost
-from tests.fakes.killed_child import run_until_killed
+from tests.support.collector_host import CollectorHost
+from tests.support.killed_child import run_until_killed
 
 pytestmark = pytest.mark.crash
 

@@ -13,15 +13,15 @@ from pathlib import Path
 
 import pytest
 
+from spool.format.scan import Expected, scan
+from spool.format.segment_header import decode_segment_header, log_tag
 from spool.log import lock_file
 from spool.log.folder import log_folders, segment_files
 from spool.log.lock_file import LockState
 from spool.log.reader import read_sealed
-from spool.log.scan import Expected, scan
-from spool.log.segment import decode_segment_header, log_tag
-from tests.fakes.log_host import append, open_log, open_segment, read
 from tests.fakes.powered_host import RecordedAlarms, boot
 from tests.fakes.quick_disk import QuickDisk
+from tests.support.log_host import append, open_log, open_segment, read
 
 pytestmark = pytest.mark.crash
 

@@ -18,17 +18,17 @@ from pathlib import Path
 import pytest
 
 from spool import failpoints
+from spool.clock import Deadline
 from spool.errors import LockTimeout
 from spool.log import lock_file
-from spool.log.deadline import Deadline
 from spool.log.disk import Disk
 from spool.log.folder import segment_files
 from spool.log.lock_file import locked_file
 from spool.log.reader import read_sealed
 from spool.log.stream_log import StreamLog
-from tests.fakes.killed_child import run_until_killed
-from tests.fakes.log_host import append, open_log, open_segment, read
 from tests.fakes.powered_host import RecordedAlarms, boot
+from tests.support.killed_child import run_until_killed
+from tests.support.log_host import append, open_log, open_segment, read
 
 pytestmark = pytest.mark.crash
 

@@ -16,13 +16,14 @@ from pathlib import Path
 import pytest
 
 from include.clients import mongo
-from include.measurements import mongo_store, publish
-from include.measurements.mongo_store import MeasurementStore
-from include.measurements.restore import Restorer
+from include.measurements.load import mongo_store
+from include.measurements.load.mongo_store import MeasurementStore
+from include.measurements.publish import mirror
+from include.measurements.restore.restorer import Restorer
 from spool import failpoints
-from tests.fakes.killed_child import run_until_killed
-from tests.fakes.measurement_state import MeasurementState
-from tests.fakes.secantus import secantus
+from tests.support.killed_child import run_until_killed
+from tests.support.measurement_state import MeasurementState
+from tests.support.secantus import secantus
 
 pytestmark = [pytest.mark.crash, pytest.mark.stack]
 
@@ -80,7 +81,7 @@ def assert_all_is_there_once(root: Path, uri: str) -> None:
         assert database["reports"].count_documents({"spillway.complete": True}) == len(REPORTS)
         inputs = [row["input"] for row in database["measurements"].find()]
     assert sorted(inputs) == sorted(f"{report} {n}" for report in REPORTS for n in range(3))
-    rows = publish.read_index(root / "public")
+    rows = mirror.read_index(root / "public")
     assert [row["report_file"] for row in rows] == REPORTS
     for row in rows:
         assert gzip.decompress((root / "public" / row["path"]).read_bytes())
@@ -130,7 +131,7 @@ def test_a_kill_while_the_mirror_forgets_leaves_no_file_without_its_row(tmp_path
         (root / "imported" / report).unlink()
     assert run_until_killed(lambda: go_on(root, uri), "measurements.publish.removed")
     go_on(root, uri)
-    rows = publish.read_index(root / "public")
+    rows = mirror.read_index(root / "public")
     assert [row["report_file"] for row in rows] == REPORTS[3:]
     assert {path.relative_to(root / "public").as_posix() for path in (root / "public/reports").rglob("*.gz")} == {
         row["path"] for row in rows
@@ -151,7 +152,7 @@ def test_a_killed_restore_is_finished_by_restoring_again(tmp_path: Path, uri: st
         with closing(mongo.database(uri).client) as client:
             Restorer(
                 state.folders, root / "archive", MeasurementStore(client["measurements"]), copy,
-                lambda: publish.publish_locked(state.folders, state.ledger, state.emit, "Mirror"), state.emit,
+                lambda: mirror.publish_locked(state.folders, state.ledger, state.emit, "Mirror"), state.emit,
             ).restore(f"{REPORTS[0]}.gz")  # fmt: skip
         state.ledger.close()
 

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from include.sanitize import pipeline
-from include.sanitize import redrive as redriving
-from include.sanitize.settle import STEPS
+from include.measurements.sanitize import pipeline
+from include.measurements.sanitize import redrive as redriving
+from include.measurements.sanitize.settle import STEPS
 from spool import failpoints
-from tests.fakes.killed_child import run_until_killed
-from tests.fakes.raw_batches import RawBatches, report
+from tests.support.killed_child import run_until_killed
+from tests.support.raw_batches import RawBatches, report
 
 pytestmark = pytest.mark.crash
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.fakes import airflow_home
+from tests.support import airflow_home
 
 airflow_home.prepare()
 

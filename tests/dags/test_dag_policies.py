@@ -10,7 +10,7 @@ import pytest
 
 from plugins.dag_defaults import DEFAULT_ARGS, FEATURES, RETRY_POLICY, Pool, Tag
 from plugins.dag_docs import feature_of
-from tests.fakes.airflow_home import REPOSITORY
+from tests.support.airflow_home import REPOSITORY
 
 pytestmark = pytest.mark.dags
 

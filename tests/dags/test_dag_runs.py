@@ -14,8 +14,8 @@ from spool.audit.verify import VerifyReport, VerifyRow
 from spool.errors import OperatorNeeded, SpoolFull
 from spool.event import Event
 from spool.replay.rewind import RewindPlan
-from tests.fakes.airflow_home import REPOSITORY
 from tests.fakes.fake_spool_client import FakeSpoolClient
+from tests.support.airflow_home import REPOSITORY
 
 pytestmark = pytest.mark.dags
 

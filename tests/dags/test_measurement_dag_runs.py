@@ -13,9 +13,9 @@ from airflow.dag_processing.dagbag import DagBag
 
 from include.common.stage_ledger import StageCount
 from plugins import measurements_wiring, state_wiring, wiring
-from tests.fakes.airflow_home import REPOSITORY
 from tests.fakes.fake_spool_client import FakeSpoolClient
 from tests.fakes.memory_measurements import MemoryMeasurements
+from tests.support.airflow_home import REPOSITORY
 
 pytestmark = pytest.mark.dags
 
@@ -75,13 +75,13 @@ def place(tmp_path, monkeypatch):
     file = tmp_path / "collectors.yml"
     hosts = {"north": {"transport": "drop_folder", "folder": str(tmp_path / "dropped")}, "south": down}
     file.write_text(yaml.safe_dump({"version": 1, "collectors": hosts}))
-    monkeypatch.setattr("include.collectors.config.load.__defaults__", (file, {}))
+    monkeypatch.setattr("include.measurements.collect.config.load.__defaults__", (file, {}))
     client, counts, store = FakeSpoolClient(), MemoryCounts(), MemoryMeasurements()
     monkeypatch.setattr(wiring, "spool_client", lambda: client)
     monkeypatch.setattr(state_wiring, "counts_table", lambda: counts)
     monkeypatch.setattr(measurements_wiring, "database", lambda name: None)
-    monkeypatch.setattr("include.measurements.mongo_store.MeasurementStore", lambda database: store)
-    monkeypatch.setattr("include.measurements.pipeline.observations", lambda *_: [])
+    monkeypatch.setattr("include.measurements.load.mongo_store.MeasurementStore", lambda database: store)
+    monkeypatch.setattr("include.measurements.load.pipeline.observations", lambda *_: [])
     return tmp_path / "state", client, counts, store
 
 
@@ -126,7 +126,11 @@ def test_a_report_walks_to_the_mirror_and_the_counts_agree(run, place):
     assert [row["input"] for row in store.measurements.values()] == ["a"]
     assert run("measurements_publish").state == "success"
     assert gzip.decompress((state / "public/reports/IT/north/b1" / f"{REPORT}.gz").read_bytes()).decode() == TEXT
-    assert types(client) == ["report.postprocessed", "report.imported", "report.published"]
+    assert types(client) == [
+        "measurement_report.postprocessed",
+        "measurement_report.imported",
+        "measurement_report.published",
+    ]
     assert run("conservation_check", include_today=True).state == "success"
 
 
@@ -159,7 +163,7 @@ def test_restore_is_dry_by_default_and_acts_when_told(run, place, monkeypatch):
         made.write_text(TEXT.replace("input: a", "input: b"))
         return "sanitized"
 
-    monkeypatch.setattr("include.measurements.sanitize_command.sanitize_command", lambda bridges: sanitize)
+    monkeypatch.setattr("include.measurements.restore.sanitize_command.sanitize_command", lambda bridges: sanitize)
     conf = {"archived": f"north/b1/{REPORT}.gz"}
     assert run("measurements_restore", **conf).state == "success"
     assert (state / "imported/north/b1" / REPORT).exists()
@@ -167,7 +171,7 @@ def test_restore_is_dry_by_default_and_acts_when_told(run, place, monkeypatch):
     assert not (state / "imported/north/b1" / REPORT).exists()
     assert run("measurements_import").state == "success"
     assert [row["input"] for row in store.measurements.values()] == ["b"]
-    assert "report.restored" in types(client)
+    assert "measurement_report.restored" in types(client)
 
 
 @pytest.mark.parametrize("conf", [{"archived": "../secret.gz"}, {"unknown": 1}])

@@ -10,9 +10,9 @@ import pytest
 from airflow.dag_processing.dagbag import DagBag
 
 from plugins import state_wiring, wiring
-from tests.fakes.airflow_home import REPOSITORY
 from tests.fakes.fake_spool_client import FakeSpoolClient
-from tests.fakes.raw_batches import SECRETS, RawBatches, report
+from tests.support.airflow_home import REPOSITORY
+from tests.support.raw_batches import SECRETS, RawBatches, report
 
 pytestmark = pytest.mark.dags
 
@@ -75,9 +75,9 @@ def test_reports_go_where_they_belong_and_only_counts_leave_the_task(run, raw, c
     }
     assert raw.places()["north/b1/y"] == ["staging"]
     assert [event.type for event in client.appended["measurements"]] == [
-        "report.quarantined",
-        "report.sanitized",
-        "report.quarantined",
+        "measurement_report.quarantined",
+        "measurement_report.sanitized",
+        "measurement_report.quarantined",
     ]
     said = caplog.text + json.dumps(answer(done)) + str(client.appended)
     assert [secret for secret in SECRETS if secret in said] == []

@@ -18,8 +18,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from spool.archive.store import ObjectInfo, StoredObject
 from spool.errors import ObjectExists, ObjectMissing, PreconditionFailed
+from spool.store.object_store import ObjectInfo, StoredObject
 
 _LENGTH = struct.Struct(">I")
 

@@ -8,8 +8,8 @@ from typing import Any
 import bson
 
 from include.measurements.identity import measurement_id, report_id
-from include.measurements.mongo_store import Written
-from include.measurements.prepared_file import Prepared
+from include.measurements.load.mongo_store import Written
+from include.measurements.load.prepared_file import Prepared
 
 
 class MemoryMeasurements:

@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import NamedTuple, TypeVar
 
-from spool.archive.store import ObjectInfo, StoredObject
 from spool.errors import ObjectExists, ObjectMissing, PreconditionFailed, SpoolError, StoreRefused, StoreUnavailable
+from spool.store.object_store import ObjectInfo, StoredObject
 
 T = TypeVar("T")
 

@@ -10,10 +10,11 @@ import random
 import uuid
 from pathlib import Path
 
+from spool.clock import Deadline
 from spool.errors import AppendUnknown, FolderRefused, LockTimeout, SpoolFull
 from spool.event import Event
-from spool.log import batch, lock_file
-from spool.log.deadline import Deadline
+from spool.format import record_batch
+from spool.log import lock_file
 from spool.log.folder import log_folders, segment_files
 from spool.log.reader import read_sealed, tail
 from spool.log.shipped import ShippedState, write_shipped
@@ -112,7 +113,7 @@ class PoweredHost:
         found: dict[tuple[str, int], bytes] = {}
         for log in log_folders(self.folder):
             for commit in tail(log):
-                for record in batch.records(commit.frame):
+                for record in record_batch.records(commit.frame):
                     assert (log.log, record.offset) not in found, "two events at one position"
                     found[log.log, record.offset] = record.value or b""
         return found

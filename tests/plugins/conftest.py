@@ -1,6 +1,6 @@
 """Airflow is imported by these tests, with settings of their own."""
 
-from tests.fakes import airflow_home
+from tests.support import airflow_home
 
 airflow_home.prepare()
 

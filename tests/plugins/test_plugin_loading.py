@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from tests.fakes.airflow_home import REPOSITORY
+from tests.support.airflow_home import REPOSITORY
 
 pytestmark = pytest.mark.dags
 

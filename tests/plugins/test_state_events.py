@@ -10,7 +10,7 @@ from plugins.late_events import FOLDER, sweep
 from plugins.state_events import Recorder, dag_run_event, task_instance_event
 from spool.errors import LockTimeout, SettingsError, SpoolFull
 from tests.fakes.fake_spool_client import FakeSpoolClient
-from tests.fakes.run_objects import dag_run, task_instance
+from tests.support.run_objects import dag_run, task_instance
 
 
 def test_a_dag_run_event_tells_ids_state_and_times():

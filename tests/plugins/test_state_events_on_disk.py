@@ -7,10 +7,10 @@ import pytest
 from plugins import wiring
 from plugins.late_events import FOLDER, sweep
 from plugins.state_events import Recorder, dag_run_event
-from spool.log.batch import records
+from spool.format.record_batch import records
 from spool.log.folder import log_folders
 from spool.log.reader import tail
-from tests.fakes.run_objects import dag_run
+from tests.support.run_objects import dag_run
 
 
 @pytest.fixture

@@ -6,10 +6,10 @@ import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from include.collectors.announcements import Announcement, encode
-from include.collectors.kafka_announcements import KafkaAnnouncements
+from include.measurements.collect.announcements import Announcement, encode
+from include.measurements.collect.kafka_announcements import KafkaAnnouncements
 from spool.errors import KafkaUnavailable
-from tests.private_kafka import KafkaBroker
+from tests.support.private_kafka import KafkaBroker
 
 pytestmark = pytest.mark.stack
 
@@ -48,6 +48,6 @@ def test_announcements_are_given_until_they_are_done(kafka_broker: KafkaBroker) 
 
 
 def test_a_broker_that_is_away_is_an_outage(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("include.collectors.kafka_announcements.CALL_S", 1.0)
+    monkeypatch.setattr("include.measurements.collect.kafka_announcements.CALL_S", 1.0)
     with pytest.raises(KafkaUnavailable):
         KafkaAnnouncements({"bootstrap.servers": "127.0.0.1:1"}, TOPIC).pending("north")

@@ -16,11 +16,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from include.collectors.errors import HostRefused, HostUnreachable
-from include.collectors.rsync_transport import RsyncTransport, ssh_command
-from include.common import batch_manifest
-from tests.fakes.collector_host import CollectorHost
-from tests.fakes.ssh_host import SSHD, ssh_host
+from include.measurements import batch_manifest
+from include.measurements.collect.errors import HostRefused, HostUnreachable
+from include.measurements.collect.rsync_transport import RsyncTransport, ssh_command
+from tests.support.collector_host import CollectorHost
+from tests.support.ssh_host import SSHD, ssh_host
 
 pytestmark = [
     pytest.mark.stack,
@@ -59,9 +59,9 @@ def settings(path: Path, *hosts: CollectorHost, **changes: object) -> Path:
 
 
 def sync(folder: Path, *arguments: str) -> tuple[int, list[dict[str, object]]]:
-    """`python -m include.collectors sync`: exit code and lines."""
+    """`python -m include.measurements.collect sync`: exit code and lines."""
     ended = subprocess.run(
-        [sys.executable, "-m", "include.collectors", "sync", "--config", folder / "collectors.yml", "--state",
+        [sys.executable, "-m", "include.measurements.collect", "sync", "--config", folder / "collectors.yml", "--state",
          folder / "state", "--json", *arguments],
         cwd=REPOSITORY, capture_output=True, check=False, timeout=120,
         env={name: value for name, value in os.environ.items() if not name.startswith("SPOOL_")},
@@ -199,8 +199,10 @@ def test_a_cancelled_sync_leaves_no_process_and_no_file_under_its_final_name(
     host.record("big", os.urandom(1000) * 80_000)
     settings(tmp_path / "collectors.yml", host)
     process = subprocess.Popen(
-        [sys.executable, "-m", "include.collectors", "sync", "--config", tmp_path / "collectors.yml", "--state",
-         tmp_path / "state", "--json"],
+        [
+            sys.executable, "-m", "include.measurements.collect", "sync",
+            "--config", tmp_path / "collectors.yml", "--state", tmp_path / "state", "--json",
+        ],
         cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         env={name: value for name, value in os.environ.items() if not name.startswith("SPOOL_")},
     )  # fmt: skip

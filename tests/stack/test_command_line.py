@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from stack.place import REPOSITORY
-from tests.fakes.seaweed import Seaweed
+from tests.support.seaweed import Seaweed
 
 CONFIG = """version: 1
 root: spool

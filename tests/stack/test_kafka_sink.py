@@ -9,11 +9,11 @@ import psutil
 import pytest
 from aiokafka import errors
 
-from spool.archive.lanes import Lane
 from spool.errors import KafkaUnavailable
-from spool.replay.kafka_sink import BatchRefused, Fenced, KafkaSink, OutRecord, TransactionTimedOut
-from spool.replay.stored_batch import Sending
-from tests.fakes.replay_world import World
+from spool.format.partition_batches import Lane
+from spool.kafka.aiokafka_private import Sending
+from spool.kafka.transactional_producer import BatchRefused, Fenced, KafkaSink, OutRecord, TransactionTimedOut
+from tests.support.replay_world import World
 from tests.torture.checker import SPOOL_HEADER
 
 
@@ -112,7 +112,7 @@ def test_a_transaction_older_than_its_timeout_is_told_from_a_newer_owner(world, 
     with pytest.MonkeyPatch.context() as patch:
         newer = KafkaSink(world.kafka, f"sink-{world.name}", transaction_timeout_s=5.0)
         newer.open()
-        patch.setattr("spool.replay.kafka_sink.boottime_ns", lambda: next(ages))
+        patch.setattr("spool.kafka.transactional_producer.boottime_ns", lambda: next(ages))
         with pytest.raises(TransactionTimedOut, match="6 s old"):
             sink.transact([batch(world, range(5))], none)
         newer.drop()

@@ -20,7 +20,7 @@ import pytest
 import yaml
 
 from include.clients import mongo
-from tests.fakes.secantus import secantus
+from tests.support.secantus import secantus
 
 pytestmark = [
     pytest.mark.stack,
@@ -127,8 +127,8 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
     with secantus(folder) as uri:
         made = Chain(folder, uri)
         made.drop(REPORTS)
-        made.run("collectors", "sync", "--config", str(folder / "collectors.yml"))
-        made.run("sanitize", "run")
+        made.run("measurements.collect", "sync", "--config", str(folder / "collectors.yml"))
+        made.run("measurements.sanitize", "run")
         made.go_on()
         yield made
         made.database.client.close()

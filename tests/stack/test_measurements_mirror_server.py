@@ -15,8 +15,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from include.measurements import mirror_server
-from tests.fakes.measurement_state import MeasurementState
+from include.measurements.publish.mirror import mirror_server
+from tests.support.measurement_state import MeasurementState
 
 pytestmark = pytest.mark.stack
 

@@ -10,7 +10,7 @@ import pytest
 
 from include.common.stage_counts import CountsDiffer, StageCounts, check, send
 from include.common.stage_ledger import StageCount, StageLedger
-from tests.fakes import mariadb
+from tests.support import mariadb
 
 pytestmark = [
     pytest.mark.stack,

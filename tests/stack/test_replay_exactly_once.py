@@ -13,8 +13,8 @@ from spool import failpoints
 from spool.errors import KafkaUnavailable, NotOwner
 from spool.event import Event
 from spool.intake.client import SpoolClient
-from spool.replay import topics
-from tests.fakes.replay_world import World, assert_whole, go_on, wait_until_stopped
+from spool.kafka import topics
+from tests.support.replay_world import World, assert_whole, go_on, wait_until_stopped
 
 REPLAY_FAILPOINTS = [name for name in failpoints.NAMES if name.startswith("replay.") and "dead_letter" not in name]
 

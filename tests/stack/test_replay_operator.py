@@ -8,13 +8,13 @@ import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, NewPartitions, ResourceType
 
-from spool.archive.keys import segment_key
 from spool.dead_letters.letters import letters
 from spool.errors import LogGap, OperatorNeeded, SettingsError, TopicRefused, VerifyFailed
 from spool.event import Event
 from spool.intake.client import SpoolClient
 from spool.replay.rewind import plan_rewind, rewind
-from tests.fakes.replay_world import World, assert_whole
+from spool.store.keys import segment_key
+from tests.support.replay_world import World, assert_whole
 
 
 @pytest.fixture
@@ -266,8 +266,8 @@ def test_verify_tells_expired_events_from_missing_ones(world):
 
 def test_verify_finds_events_that_a_checkpoint_claims_but_kafka_does_not_have(world):
     from spool.audit.verify import demand_green
+    from spool.kafka.transactional_producer import KafkaSink, OutRecord
     from spool.replay.checkpoint import CheckpointKey, encode_checkpoint
-    from spool.replay.kafka_sink import KafkaSink, OutRecord
 
     log = world.segments([100, 100])
     world.drain(max_events=1)

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from spool.errors import KafkaUnavailable
-from spool.replay import topics
-from tests.fakes.replay_world import World, assert_whole, go_on, wait_until_stopped
-from tests.private_kafka import KafkaBroker
+from spool.kafka import topics
+from tests.support.private_kafka import KafkaBroker
+from tests.support.replay_world import World, assert_whole, go_on, wait_until_stopped
 
 
 @pytest.fixture(scope="module")

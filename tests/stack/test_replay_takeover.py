@@ -15,7 +15,7 @@ from spool.errors import OperatorNeeded
 from spool.event import Event
 from spool.intake.client import SpoolClient
 from spool.replay.checkpoint import Checkpoint, CheckpointKey, CheckpointReader, encode_checkpoint
-from tests.fakes.replay_world import World, assert_whole, go_on, wait_until_stopped
+from tests.support.replay_world import World, assert_whole, go_on, wait_until_stopped
 
 
 @pytest.fixture

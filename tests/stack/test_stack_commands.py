@@ -13,7 +13,7 @@ import pytest
 from stack import processes
 from stack.place import Place, StackProblem
 from stack.service import require_way_in
-from tests.fakes.local_stack import LocalStack, is_free
+from tests.support.local_stack import LocalStack, is_free
 
 CHEAP = "collector_a,collector_b"
 WITH_S3 = "s3,collector_a"

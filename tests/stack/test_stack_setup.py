@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes.airflow_home import REPOSITORY
+from tests.support.airflow_home import REPOSITORY
 
 NO_REGISTRY = "http://127.0.0.1:9/simple"
 

@@ -16,7 +16,7 @@ from stack import processes
 from stack.airflow_api import AirflowApi
 from stack.credentials import USERS, credentials
 from stack.place import HOST, REPOSITORY
-from tests.fakes.local_stack import LocalStack
+from tests.support.local_stack import LocalStack
 
 pytestmark = pytest.mark.timeout(600)
 

@@ -13,7 +13,7 @@ from confluent_kafka import Producer, TopicPartition
 
 from spool.event import Event
 from spool.intake.client import SpoolClient
-from tests.fakes.replay_world import World
+from tests.support.replay_world import World
 from tests.torture.checker import SPOOL_HEADER, Seen, Verdict, judge
 
 

@@ -25,8 +25,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from stack.place import REPOSITORY
-from tests.fakes.seaweed import Seaweed
-from tests.private_kafka import KafkaBroker
+from tests.support.private_kafka import KafkaBroker
+from tests.support.seaweed import Seaweed
 from tests.torture.checker import Verdict, judge, read_topic
 
 STREAM = TOPIC = "torture"

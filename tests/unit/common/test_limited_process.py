@@ -20,7 +20,7 @@ from include.common.limited_process import (
 )
 from include.common.socket_filter import filter_program
 
-PROBE = Path(__file__).parents[2] / "fakes" / "sandbox_probe"
+PROBE = Path(__file__).parents[2] / "support" / "sandbox_probe"
 LIMITS = Limits(memory_bytes=256 * 1024 * 1024, processor_s=30)
 
 

@@ -14,10 +14,10 @@ def test_a_change_told_twice_has_one_id_and_another_change_another() -> None:
         told.extend((stream, event) for event in events)
 
     emit = spool_events(append, "measurements", "spillway/test")
-    emit("report.imported", "north/b1/r", {"inserted": 2})
-    emit("report.imported", "north/b1/r", {"inserted": 2})
-    emit("report.imported", "north/b1/r", {"inserted": 3})
-    emit("report.published", "north/b1/r", {"inserted": 2})
+    emit("measurement_report.imported", "north/b1/r", {"inserted": 2})
+    emit("measurement_report.imported", "north/b1/r", {"inserted": 2})
+    emit("measurement_report.imported", "north/b1/r", {"inserted": 3})
+    emit("measurement_report.published", "north/b1/r", {"inserted": 2})
     ids = [event.id for _, event in told]
     assert ids[0] == ids[1]
     assert len(set(ids)) == 3
@@ -25,7 +25,7 @@ def test_a_change_told_twice_has_one_id_and_another_change_another() -> None:
     assert (stream, event.key, event.type, event.source) == (
         "measurements",
         b"north/b1/r",
-        "report.imported",
+        "measurement_report.imported",
         "spillway/test",
     )
     assert json.loads(event.value) == {"key": "north/b1/r", "inserted": 2}

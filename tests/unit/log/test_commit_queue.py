@@ -8,14 +8,14 @@ from collections.abc import Callable
 
 import pytest
 
+from spool.clock import Deadline
 from spool.errors import AppendUnknown, EventRefused, LockTimeout, SpoolFull
 from spool.event import COMMIT_BYTES_MAX, COMMIT_EVENTS_MAX, EVENT_BYTES_MAX, Event
+from spool.format.event_record import Record, encode
+from spool.format.position_header import decode_local
+from spool.format.record_batch import records
 from spool.log import commit_queue
-from spool.log.batch import records
 from spool.log.commit_queue import COMMITS_WAITING_MAX, Commit, CommitQueue
-from spool.log.deadline import Deadline
-from spool.log.encode import Record, encode
-from spool.log.position_header import decode_local
 
 
 class Writer:

@@ -8,20 +8,21 @@ from pathlib import Path
 
 import pytest
 
+from spool.clock import Deadline
 from spool.errors import CorruptSegment
 from spool.event import OffsetRange
-from spool.log import lock_file, segment
-from spool.log.deadline import Deadline
+from spool.format import segment_header
+from spool.format.segment_header import decode_segment_header
+from spool.log import lock_file
 from spool.log.folder import LogFolder, log_folders, segment_files
 from spool.log.identity import read_identity, write_successor
 from spool.log.reader import read_sealed, tail
-from spool.log.segment import decode_segment_header
 from spool.log.shipped import ShippedState, write_shipped
 from spool.log.stream_log import StreamLog
-from tests.fakes.log_host import append, open_log, open_segment, read, read_log
 from tests.fakes.powered_host import RecordedAlarms, boot
 from tests.fakes.quick_disk import QuickDisk
 from tests.fakes.simulated_disk import SimulatedDisk
+from tests.support.log_host import append, open_log, open_segment, read, read_log
 
 
 @pytest.fixture(autouse=True)
@@ -68,7 +69,7 @@ def test_a_segment_of_a_newer_version_is_refused_and_left_as_it_is(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     log = quick(folder)
-    monkeypatch.setattr(segment, "VERSION", 2)
+    monkeypatch.setattr(segment_header, "VERSION", 2)
     append(log, "a")
     monkeypatch.undo()
     monkeypatch.setattr(lock_file, "BOOT_ID_FILE", folder.parent / "boot_id")

@@ -11,20 +11,20 @@ from pathlib import Path
 
 import pytest
 
+from spool.clock import Deadline
 from spool.errors import AppendUnknown, EventRefused, FolderRefused, SpoolFull
 from spool.event import Event, OffsetRange
 from spool.log import lock_file
-from spool.log.deadline import Deadline
 from spool.log.file_system import refuse_network
 from spool.log.folder import segment_files
 from spool.log.local_alarms import LocalAlarms
 from spool.log.reader import read_sealed, sealed_identity
 from spool.log.shipped import NOTHING, ShippedState, read_shipped, write_shipped
 from spool.log.stream_log import StreamLog
-from tests.fakes.log_host import append, open_log, open_segment, read
 from tests.fakes.powered_host import boot
 from tests.fakes.quick_disk import QuickDisk
 from tests.fakes.simulated_disk import SimulatedDisk
+from tests.support.log_host import append, open_log, open_segment, read
 
 
 @pytest.fixture(autouse=True)

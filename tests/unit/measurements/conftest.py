@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes.measurement_state import MeasurementState
+from tests.support.measurement_state import MeasurementState
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from include.measurements import __main__ as command
-from tests.fakes.measurement_state import MeasurementState
 from tests.fakes.memory_measurements import MemoryMeasurements
+from tests.support.measurement_state import MeasurementState
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def store(monkeypatch: pytest.MonkeyPatch) -> MemoryMeasurements:
     monkeypatch.setenv("SPILLWAY_MONGO_IMPORT_URI", "mongodb://user:s3cret@127.0.0.1/measurements")
     monkeypatch.setattr(command, "MeasurementStore", lambda database: made)
     monkeypatch.setattr(command.mongo, "database", lambda uri: None)
-    monkeypatch.setattr("include.measurements.pipeline.observations", lambda *_: [])
+    monkeypatch.setattr("include.measurements.load.pipeline.observations", lambda *_: [])
     return made
 
 

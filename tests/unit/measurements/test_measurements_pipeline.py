@@ -4,12 +4,12 @@ import json
 
 import pytest
 
-from include.common.state_folders import AnotherRun
-from include.measurements import prepared_file
 from include.measurements.errors import MongoUnavailable
-from include.measurements.stage import Limit
-from tests.fakes.measurement_state import MeasurementState
+from include.measurements.load import prepared_file
+from include.measurements.load.stage import Limit
+from include.measurements.state_folders import AnotherRun
 from tests.fakes.memory_measurements import MemoryMeasurements
+from tests.support.measurement_state import MeasurementState
 
 REPORT = "north/b1/archive/r.yamloo"
 
@@ -23,7 +23,7 @@ def test_a_report_walks_from_staging_over_reports_to_imported(state: Measurement
     assert state.states() == {REPORT: ["imported"]}
     assert summary.sums == {"inserted": 2, "replaced": 0}
     assert [row["input"] for row in store.measurements.values()] == ["a", "b"]
-    assert state.events == [("report.postprocessed", REPORT), ("report.imported", REPORT)]
+    assert state.events == [("measurement_report.postprocessed", REPORT), ("measurement_report.imported", REPORT)]
     assert state.open_counts() == []
     assert {(c.stage, c.count_in, c.count_out) for c in state.ledger.counts()} == {
         ("postprocess", 1, 1),
@@ -66,7 +66,7 @@ def test_a_report_that_cannot_be_imported_is_held_with_its_reason_and_the_others
     assert state.states() == {"north/b1/good": ["reports"], "north/b1/zbad": ["errored"]}
     told = json.loads((state.folders.errored / reason / "north/b1/zbad.reason.json").read_text())
     assert (told["reason"], told["from"]) == (reason, "staging")
-    assert ("report.errored", "north/b1/zbad") in state.events
+    assert ("measurement_report.errored", "north/b1/zbad") in state.events
     assert state.open_counts() == []
 
 

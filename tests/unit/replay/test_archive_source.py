@@ -7,14 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from spool.archive.keys import segment_key
-from spool.archive.store import StoredObject
 from spool.errors import CorruptObject, LogGap, StoreUnavailable
 from spool.replay import transaction_load
 from spool.replay.archive_source import ArchiveSource
 from spool.replay.transaction_load import collect
+from spool.store.keys import segment_key
+from spool.store.object_store import StoredObject
 from tests.fakes.memory_store import Fault, MemoryStore
-from tests.fakes.spool_host import ROOT, SpoolHost
+from tests.support.spool_host import ROOT, SpoolHost
 
 
 @pytest.fixture

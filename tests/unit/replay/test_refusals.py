@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from spool.archive.lanes import Lane, take_all
-from spool.archive.relay import archived_records
-from spool.archive.segment_index import Chunk
 from spool.errors import OperatorNeeded
-from spool.log.position_header import ArchivedPosition, encode_archived
+from spool.format.partition_batches import Lane, take_all
+from spool.format.position_header import ArchivedPosition, encode_archived
+from spool.format.relayout import archived_records
+from spool.format.segment_index import Chunk
 from spool.replay.refusals import REFUSED_MAX, sift
 
 REASON = "10 MESSAGE_TOO_LARGE"

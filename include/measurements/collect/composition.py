@@ -1,0 +1,62 @@
+"""Puts one sync together: the transport a collector asks for, its folders, the ledger."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+from include.common.emit import Emit
+from include.common.stage_ledger import StageLedger
+from include.measurements.collect import pipeline
+from include.measurements.collect.announcements import AnnouncedTransport, Announcements
+from include.measurements.collect.config import Collector
+from include.measurements.collect.drop_folder import DropFolder
+from include.measurements.collect.rsync_transport import RsyncTransport
+from include.measurements.collect.transport import Transport
+from spool.errors import SettingsError
+
+LOGGER = logging.getLogger(__name__)
+
+OpenAnnouncements = Callable[[], Announcements]
+
+
+def sync_one(
+    collector: Collector,
+    state: Path,
+    ledger: StageLedger,
+    emit: Emit,
+    announcements: OpenAnnouncements | None = None,
+) -> pipeline.SyncSummary:
+    """Sync one collector into the state folder `state`; see pipeline.py for what is durable when it returns."""
+    opened = _announcements(collector, announcements)
+    transport = transport_of(collector, opened)
+    summary = pipeline.sync(collector, transport, pipeline.Places.of(state, collector.id), ledger, emit)
+    if opened is not None:
+        opened.done(collector.id)
+    LOGGER.info(
+        "%s: %s batches, %s files, %s bytes; forgotten %s files, changed %s",
+        collector.id, len(summary.batches), summary.files, summary.size_bytes, summary.forgotten, summary.changed,
+    )  # fmt: skip
+    return summary
+
+
+def transport_of(collector: Collector, announcements: Announcements | None = None) -> Transport:
+    """The transport that the collector's block names."""
+    if collector.transport == "drop_folder":
+        return DropFolder(collector.folder)
+    pull = RsyncTransport(collector)
+    if collector.transport == "announced" and announcements is not None:
+        return AnnouncedTransport(collector.id, pull, announcements)
+    return pull
+
+
+def _announcements(collector: Collector, open_announcements: OpenAnnouncements | None) -> Announcements | None:
+    if collector.transport != "announced":
+        return None
+    if open_announcements is None:
+        raise SettingsError(
+            f"{collector.id} announces its batches, but nothing reads announcements here",
+            hint="run it from Airflow, or give --announcements FILE",
+        )
+    return open_announcements()

@@ -1,0 +1,125 @@
+"""
+Batches of a host behind `collector_gate`, over ssh: verbs for the gate, rsync for the bytes.
+
+Never `--remove-source-files`: rsync deletes a file rewritten with the same size and time during the transfer, and one
+that a writer still holds open, and says nothing (measured with 3.5.0). Deleting is the gate's, after hashing again.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from include.measurements import batch_manifest
+from include.measurements.batch_manifest import Manifest
+from include.measurements.collect import child_process
+from include.measurements.collect.config import Collector
+from include.measurements.collect.errors import GateRefused
+from include.measurements.collect.exit_codes import gate_error, rsync_error
+from include.measurements.collect.progress import Progress, Transferred
+from include.measurements.collect.transport import Forgotten
+
+LOGGER = logging.getLogger(__name__)
+
+PARTIAL_FOLDER = ".rsync-partial"
+# Without a word from the host for so long, rsync gives up (exit code 30).
+SILENCE_S = 60
+CONNECT_S = 10
+# The gate hashes a whole batch for `manifest` and `forget`: 1 GB/s at best, 100 MB/s on old disks.
+VERB_TIMEOUT_S = 1800
+
+
+class RsyncTransport:
+    """`remote_shell` replaces ssh and its options in tests."""
+
+    def __init__(self, collector: Collector, remote_shell: Sequence[str] | None = None) -> None:
+        self._collector = collector
+        self._shell = list(remote_shell or ssh_command(collector))
+
+    def stage(self, batch: str) -> int:
+        answer = self._row("stage", batch, str(self._collector.quiet_s), *self._collector.directories)
+        if unfit := answer.get("unfit"):
+            LOGGER.warning(
+                "%s: %s files have names unfit for a manifest and stay at the host", self._collector.id, unfit
+            )
+        LOGGER.info("%s: staged %s files, %s wait", self._collector.id, answer["files"], answer["waiting"])
+        return int(answer["files"])
+
+    def batches(self) -> list[str]:
+        lines = self._gate("list").splitlines()
+        return sorted(str(self._parsed("list", line)["batch"]) for line in lines)
+
+    def manifest(self, batch: str) -> Manifest:
+        return batch_manifest.parse(self._gate("manifest", batch))
+
+    def fetch(self, batch: str, folder: Path) -> Transferred:
+        folder.mkdir(parents=True, exist_ok=True)
+        progress = Progress(self._collector.id, batch)
+        ended = child_process.run(
+            self._rsync(f"{_bracketed(self._collector.host)}:{batch}/", f"{folder}/"),
+            timeout_s=self._collector.timeout_s,
+            on_line=progress.line,
+        )
+        if ended.code:
+            raise rsync_error(ended.code, ended.errors, self._collector.host)
+        for left_over in folder.rglob(PARTIAL_FOLDER):
+            shutil.rmtree(left_over)
+        return progress.transferred
+
+    def forget(self, batch: str, manifest: Manifest) -> Forgotten:
+        answer = self._row("forget", batch, stdin=batch_manifest.encode(manifest).encode())
+        return Forgotten(int(answer["forgotten"]), tuple(answer["changed"]), int(answer["left"]))
+
+    def _rsync(self, source: str, target: str) -> list[str]:
+        # No owners, modes, links or devices: a collector gives bytes and times, nothing that acts.
+        return [
+            "rsync", "--recursive", "--times", "--chmod=D750,F640",
+            f"--partial-dir={PARTIAL_FOLDER}", "--delay-updates", "--fsync", f"--timeout={SILENCE_S}",
+            "--no-h", "--outbuf=L", "--info=progress2,name0,stats2",
+            "-e", " ".join(self._shell), "--", source, target,
+        ]  # fmt: skip
+
+    def _row(self, verb: str, *words: str, stdin: bytes = b"") -> dict[str, Any]:
+        return self._parsed(verb, self._gate(verb, *words, stdin=stdin))
+
+    def _parsed(self, verb: str, text: str) -> dict[str, Any]:
+        try:
+            row = json.loads(text)
+        except ValueError:
+            row = None
+        if not isinstance(row, dict):
+            raise GateRefused(
+                f"{verb} on {self._collector.host}: the answer is not the gate's",
+                hint="is collector_gate the forced command of this key, and of this version?",
+            )
+        return row
+
+    def _gate(self, verb: str, *words: str, stdin: bytes = b"") -> str:
+        command = [*self._shell, self._collector.host, " ".join((verb, *words))]
+        ended = child_process.run(command, timeout_s=VERB_TIMEOUT_S, stdin=stdin)
+        if ended.code:
+            raise gate_error(ended.code, ended.errors, self._collector.host, verb)
+        return ended.output
+
+
+def ssh_command(collector: Collector) -> list[str]:
+    """
+    The remote shell with everything said here: no configuration file, no agent, no other key, no question.
+
+    rsync splits `-e` at blanks, so no part may hold one; config.py sees to that.
+    """
+    return [
+        "ssh", "-F", "/dev/null", "-p", str(collector.port), "-l", collector.user, "-i", str(collector.key),
+        "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes",
+        "-o", f"UserKnownHostsFile={collector.known_hosts}", "-o", "GlobalKnownHostsFile=/dev/null",
+        "-o", f"ConnectTimeout={CONNECT_S}", "-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=3",
+        "-o", "ForwardAgent=no", "-o", "LogLevel=ERROR",
+    ]  # fmt: skip
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

@@ -1,0 +1,1 @@
+"""From sanitized measurement reports to MongoDB."""

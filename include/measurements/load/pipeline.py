@@ -1,0 +1,94 @@
+"""
+From a sanitized report to the database.
+
+    staging ── postprocess: make the documents of the import (prepared_file.py) ──> reports
+    reports ── import: write them to MongoDB (mongo_store.py) ──> imported
+    after an import: the table of blocked bridges is made anew (bridges.py)
+
+Publishing (publish.py) copies from `imported`. stage.py has the order of effects of one report.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from pymongo.database import Database
+
+from include.common.atomic_files import write_durably
+from include.common.emit import Emit
+from include.common.stage_ledger import StageLedger
+from include.measurements.config import MeasurementSettings
+from include.measurements.folders import Folders
+from include.measurements.load import bridges, prepared_file, stage
+from include.measurements.load.mongo_reader import CONNECTION, REACHABILITY, observations
+from include.measurements.load.mongo_store import Document, MeasurementStore
+from include.measurements.load.stage import Limit, StageSummary
+
+POSTPROCESS = stage.Step("postprocess", "staging", "reports", ("imported",), "measurement_report.postprocessed")
+IMPORT = stage.Step("import", "reports", "imported", (), "measurement_report.imported")
+
+BRIDGES_FILE = "bridges-by-country-code.json"
+
+
+def postprocess(folders: Folders, ledger: StageLedger, emit: Emit, limit: Limit) -> StageSummary:
+    """Every report of `staging` is in `reports` or errored/ when it returns, but for the limit."""
+
+    def act(report: str) -> stage.Payload:
+        made = prepared_file.make(folders.path("staging", report), folders.prepared_path(report))
+        return {"documents": made.entry_count, "test_name": str(made.header["test_name"])}
+
+    with folders.alone():
+        return stage.run(POSTPROCESS, act, folders, ledger, emit, limit)
+
+
+def import_reports(
+    folders: Folders, ledger: StageLedger, emit: Emit, limit: Limit, store: MeasurementStore
+) -> StageSummary:
+    """Every report of `reports` is in the database and in `imported` when it returns, but for the limit."""
+
+    def act(report: str) -> stage.Payload:
+        with prepared_file.opened(folders.path("reports", report), folders.prepared_path(report)) as prepared:
+            written = store.put(prepared.about, prepared.entries(), report)
+        return {"report_id": written.report_id, "inserted": written.inserted, "replaced": written.replaced}
+
+    with folders.alone():
+        store.create_indexes()
+        summary = stage.run(IMPORT, act, folders, ledger, emit, limit)
+        _remove_prepared(folders)
+    return summary
+
+
+def export_bridges(
+    folders: Folders,
+    settings: MeasurementSettings,
+    database: Database[Document],
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> dict[str, int]:
+    """Write exports/bridges-by-country-code.json; how many results it holds of each status."""
+    since = now() - timedelta(days=settings.bridge_days)
+    table = bridges.by_country(
+        observations(database, REACHABILITY, since),
+        observations(database, CONNECTION, since),
+        control_country=settings.control_country,
+        window=settings.control_window,
+    )
+    write_durably(folders.exports / BRIDGES_FILE, json.dumps(table, sort_keys=True, allow_nan=False))
+    counts: dict[str, int] = {}
+    for results in _results(table):
+        counts[results["status"]] = counts.get(results["status"], 0) + 1
+    return counts
+
+
+def _results(table: dict[str, dict[str, list[dict[str, Any]]]]) -> list[dict[str, Any]]:
+    return [result for of_country in table.values() for of_bridge in of_country.values() for result in of_bridge]
+
+
+def _remove_prepared(folders: Folders) -> None:
+    """What was prepared for reports that are imported, or errored, by now."""
+    for path in folders.prepared.rglob("*.bson"):
+        report = path.relative_to(folders.prepared).as_posix().removesuffix(".bson")
+        if not any(folders.path(state, report).exists() for state in ("staging", "reports")):
+            path.unlink()

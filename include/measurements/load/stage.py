@@ -1,0 +1,149 @@
+"""
+One stage moves reports from one state folder to the next. For every report, in this order:
+
+    1. take it into the counts
+    2. act on it: make files, write to the database; may be repeated
+    3. rename it into the next folder: from here on it is done
+    4. tell the event
+    5. settle the counts
+
+A report that cannot go on ends in errored/<reason> instead of 2 and 3. A process that dies leaves the report in the
+first folder (then all is done again) or in the next (then the next run's recovery does 4 and 5).
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from include.common.emit import Emit
+from include.common.stage_ledger import StageLedger
+from include.measurements.errors import MeasurementReportRefused
+from include.measurements.folders import Folders, State, prune
+from spool import failpoints
+
+LOGGER = logging.getLogger(__name__)
+
+FEATURE = "measurements"
+EMPTY_FOLDERS_KEPT_S = 3600
+
+STEPS = ("taken", "acted", "moved", "told", "settled")
+failpoints.declare(*(f"{FEATURE}.{stage}.{step}" for stage in ("postprocess", "import") for step in STEPS))
+failpoints.declare("measurements.refused.moved")
+
+Payload = dict[str, object]
+Act = Callable[[str], Payload]
+
+
+class Step(NamedTuple):
+    """A stage: from which folder to which, and the event that tells it."""
+
+    name: str
+    source: State
+    target: State
+    beyond: tuple[State, ...]
+    event: str
+
+
+class Limit(NamedTuple):
+    """A run ends after so many reports or seconds, between two reports."""
+
+    reports: int = 100_000
+    deadline_s: float = 3600.0
+
+
+@dataclass
+class StageSummary:
+    """Paths are not listed: there may be very many. `left` reports still wait in the source folder."""
+
+    stage: str
+    out: int = 0
+    errored: int = 0
+    left: int = 0
+    recovered: int = 0
+    sums: dict[str, int] = field(default_factory=dict)
+
+
+def run(step: Step, act: Act, folders: Folders, ledger: StageLedger, emit: Emit, limit: Limit) -> StageSummary:
+    """Recover what an earlier run left, then do every report. `act` gives the payload of the event; ints are summed."""
+    one = _Run(step, act, folders, ledger, emit, StageSummary(step.name))
+    one.recover()
+    until = time.monotonic() + limit.deadline_s
+    reports = folders.reports(step.source)
+    for done, report in enumerate(reports):
+        if done == limit.reports or time.monotonic() > until:
+            one.summary.left = len(reports) - done
+            break
+        one.do(report)
+    prune(folders.root / step.source, EMPTY_FOLDERS_KEPT_S, time.time())
+    LOGGER.info("%s: %s", step.name, one.summary)
+    return one.summary
+
+
+@dataclass(frozen=True)
+class _Run:
+    step: Step
+    act: Act
+    folders: Folders
+    ledger: StageLedger
+    emit: Emit
+    summary: StageSummary
+
+    def recover(self) -> None:
+        """Steps 4 and 5 for what was renamed by a process that died then."""
+        for report in self.ledger.open_items(FEATURE, self.step.name):
+            if self.folders.path(self.step.source, report).exists():
+                continue
+            if any(self.folders.path(state, report).exists() for state in (self.step.target, *self.step.beyond)):
+                self._tell_out(report, {"recovered": True})
+            elif self.folders.is_errored(report):
+                self._tell_errored(report, "recovered")
+            else:
+                LOGGER.error("%s: %s is in none of its folders; the counts stay open", self.step.name, report)
+                continue
+            self.summary.recovered += 1
+
+    def do(self, report: str) -> None:
+        self.ledger.take(FEATURE, self.step.name, [report])
+        self._reach("taken")
+        try:
+            payload = self.act(report)
+            self._reach("acted")
+            self._move(report)
+        except MeasurementReportRefused as refused:
+            LOGGER.warning("%s: %s: %s", self.step.name, report, refused)
+            self.folders.move_to_errored(report, self.step.source, refused.reason, str(refused))
+            failpoints.reach("measurements.refused.moved")
+            self._tell_errored(report, refused.reason)
+            return
+        self._reach("moved")
+        self._tell_out(report, payload)
+        for name, value in payload.items():
+            if isinstance(value, int) and not isinstance(value, bool):
+                self.summary.sums[name] = self.summary.sums.get(name, 0) + value
+
+    def _move(self, report: str) -> None:
+        try:
+            self.folders.move(report, self.step.source, self.step.target)
+        except FileExistsError:
+            raise MeasurementReportRefused(
+                "collision", f"{self.step.target} has a report of this path already"
+            ) from None
+
+    def _tell_out(self, report: str, payload: Payload) -> None:
+        self.emit(self.step.event, report, payload)
+        self._reach("told")
+        self.ledger.settle(FEATURE, self.step.name, {report: "out"})
+        self._reach("settled")
+        self.summary.out += 1
+
+    def _tell_errored(self, report: str, reason: str) -> None:
+        self.emit("measurement_report.errored", report, {"stage": self.step.name, "reason": reason})
+        self.ledger.settle(FEATURE, self.step.name, {report: "errored"})
+        self.summary.errored += 1
+
+    def _reach(self, name: str) -> None:
+        failpoints.reach(f"{FEATURE}.{self.step.name}.{name}")

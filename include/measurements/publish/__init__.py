@@ -1,0 +1,1 @@
+"""The public mirror of imported measurement reports."""

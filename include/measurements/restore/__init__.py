@@ -1,0 +1,1 @@
+"""Sanitize one archived measurement report again, and let it replace what it produced."""

@@ -1,0 +1,115 @@
+"""
+The note that a batch was begun, and the verdicts on its reports until they are settled.
+
+    sanitizing/<collector>/<batch>/manifest.json      path to sha256 of the originals: the batch was found to match
+                                   taken              its reports are in the counts
+                                   <n>.out            sanitized bytes of report n, while it is being made
+                                   <n>.verdict.json   what is to become of report n
+
+Report n is the n-th path of the sorted manifest. A name here is never longer than a number, whatever the report's is.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+from include.common.atomic_files import fsync_folder, remove_empty_folders, write_durably
+from include.measurements.batch_manifest import MANIFEST_SUFFIX, Manifest
+from include.measurements.state_folders import StateFolders
+
+_MANIFEST = "manifest.json"
+_TAKEN = "taken"
+
+
+class Batch(NamedTuple):
+    collector: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.collector}/{self.name}"
+
+
+@dataclass(frozen=True)
+class BatchWork:
+    """
+    folder   sanitizing/<collector>/<batch>
+    raw      where the batch lies
+    manifest path to sha256 of the originals
+    """
+
+    batch: Batch
+    folder: Path
+    raw: Path
+    manifest: Manifest
+
+    @classmethod
+    def begin(cls, folders: StateFolders, raw: Path, batch: Batch, manifest: Manifest) -> Self:
+        """Durable when it returns."""
+        folder = folders.root / "sanitizing" / batch.collector / batch.name
+        shutil.rmtree(folder, ignore_errors=True)
+        write_durably(folder / _MANIFEST, json.dumps(dict(manifest), sort_keys=True))
+        fsync_folder(folder.parent)
+        return cls(batch, folder, raw / batch.collector / batch.name, manifest)
+
+    @classmethod
+    def begun(cls, folders: StateFolders, raw: Path) -> list[Self]:
+        """Those that are not finished, sorted."""
+        found = []
+        for note in sorted((folders.root / "sanitizing").glob(f"*/*/{_MANIFEST}")):
+            batch = Batch(note.parent.parent.name, note.parent.name)
+            place = raw / batch.collector / batch.name
+            found.append(cls(batch, note.parent, place, json.loads(note.read_bytes())))
+        return found
+
+    def paths(self) -> list[str]:
+        return sorted(self.manifest)
+
+    def reports(self) -> list[str]:
+        return [self.report(path) for path in self.paths()]
+
+    def report(self, path: str) -> str:
+        """Its name in every state."""
+        return f"{self.batch}/{path}"
+
+    def out_name(self, number: int) -> str:
+        return f"{number}.out"
+
+    def write_verdict(self, number: int, verdict: dict[str, Any]) -> None:
+        write_durably(self._verdict_path(number), json.dumps(verdict, sort_keys=True))
+
+    def verdict(self, number: int) -> dict[str, Any] | None:
+        try:
+            verdict: dict[str, Any] = json.loads(self._verdict_path(number).read_bytes())
+        except FileNotFoundError:
+            return None
+        return verdict
+
+    def is_taken(self) -> bool:
+        """Its reports are in the counts already; those that are not open there any more are settled."""
+        return (self.folder / _TAKEN).exists()
+
+    def mark_taken(self) -> None:
+        write_durably(self.folder / _TAKEN, "")
+
+    def remove_empty_raw(self) -> None:
+        """The folders first: a manifest without them is nothing to anybody."""
+        for folder in sorted((f for f in self.raw.rglob("*") if f.is_dir()), reverse=True):
+            folder.rmdir()
+        if self.raw.exists():
+            self.raw.rmdir()
+        self.raw.with_name(self.raw.name + MANIFEST_SUFFIX).unlink(missing_ok=True)
+        fsync_folder(self.raw.parent)
+
+    def finish(self) -> None:
+        # The note goes first: without it, the rest is swept when a batch of this name begins.
+        (self.folder / _MANIFEST).unlink()
+        fsync_folder(self.folder)
+        shutil.rmtree(self.folder)
+        remove_empty_folders(self.folder.parent, keep=self.folder.parent.parent)
+
+    def _verdict_path(self, number: int) -> Path:
+        return self.folder / f"{number}.verdict.json"

@@ -1,0 +1,101 @@
+"""
+Sends held reports back to the state they came from, after what held them was mended.
+
+    from raw                 into a new batch `<collector>/redriven-<time>-...` of raw, whose manifest is written last
+    from staging, reports    back into that folder, under their own name
+
+A report keeps its path within the batch. A process that dies in between leaves reports in raw without a manifest: the
+same command again finishes them.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+from include.common.atomic_files import fsync_folder, remove_empty_folders, rename_durably, write_durably
+from include.common.emit import Emit
+from include.measurements import batch_manifest
+from include.measurements.batch_manifest import MANIFEST_SUFFIX
+from include.measurements.sanitize.errors import NoSuchMeasurementReport
+from include.measurements.state_folders import HELD_KINDS, PUBLISHABLE, StateFolders, reason_path
+from spool import failpoints
+
+_PREFIX = "redriven-"
+
+failpoints.declare("sanitize.redrive.moved", "sanitize.redrive.told")
+
+
+@dataclass(frozen=True)
+class Held:
+    """`report` is its name, `reason` the folder it lies in, `source` the state it came from."""
+
+    place: Path
+    kind: str
+    reason: str
+    report: str
+    source: str
+
+
+def find(folders: StateFolders, what: str) -> list[Held]:
+    """Held reports whose reason, name, or path below the state folder is `what`; NoSuchMeasurementReport if none is."""
+    held = [_held(folders, place) for place in folders.held()]
+    found = [one for one in held if what in (one.reason, one.report, f"{one.kind}/{one.reason}/{one.report}")]
+    if not found and not list((folders.root / "raw").glob(f"*/{_PREFIX}*")):
+        known = sorted({one.reason for one in held})
+        raise NoSuchMeasurementReport(
+            f"nothing is held as {what!a}", hint=f"reasons with reports: {', '.join(known) or 'none'}"
+        )
+    return found
+
+
+def redrive(folders: StateFolders, held: list[Held], emit: Emit) -> int:
+    """Send them back; durable when it returns their number."""
+    stamp = time.strftime("%Y%m%dt%H%M%S", time.gmtime())
+    batches: dict[Path, int] = defaultdict(int)
+    with folders.alone("sanitize"):
+        for one in held:
+            target, batch = _target(folders, one, stamp)
+            if target.exists():
+                raise NoSuchMeasurementReport(f"{target} exists already", hint="move one of them away by hand")
+            rename_durably(one.place, target)
+            failpoints.reach("sanitize.redrive.moved")
+            if batch is not None:
+                batches[batch] += 1
+            reason_path(one.place).unlink(missing_ok=True)
+            remove_empty_folders(one.place.parent, keep=folders.root / one.kind)
+            emit("measurement_report.redriven", one.report, {"reason": one.reason, "to": one.source})
+            failpoints.reach("sanitize.redrive.told")
+        _write_manifests(folders.root / "raw")
+    return len(held)
+
+
+def _target(folders: StateFolders, one: Held, stamp: str) -> tuple[Path, Path | None]:
+    if one.source in PUBLISHABLE:
+        return folders.path(one.source, one.report), None
+    collector, _, rest = one.report.partition("/")
+    old_batch, _, path = rest.partition("/")
+    # Its old batch is in the name: two batches may hold the same path.
+    batch = folders.root / "raw" / collector / f"{_PREFIX}{stamp}-{old_batch.removeprefix(_PREFIX)[:80]}"
+    return batch / path, batch
+
+
+def _write_manifests(raw: Path) -> None:
+    for batch in sorted(raw.glob(f"*/{_PREFIX}*")):
+        manifest = batch.with_name(batch.name + MANIFEST_SUFFIX)
+        if batch.is_dir() and not manifest.exists():
+            write_durably(manifest, batch_manifest.encode(batch_manifest.hashed(batch)))
+            fsync_folder(batch.parent)
+
+
+def _held(folders: StateFolders, place: Path) -> Held:
+    kind = next(kind for kind in HELD_KINDS if place.is_relative_to(folders.root / kind))
+    reason, *parts = place.relative_to(folders.root / kind).parts
+    try:
+        source = str(json.loads(reason_path(place).read_bytes()).get("from", "raw"))
+    except (OSError, ValueError, AttributeError):
+        source = "raw"
+    return Held(place, kind, reason, "/".join(parts), source)

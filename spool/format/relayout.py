@@ -1,0 +1,59 @@
+"""
+Laying an archived chunk out anew, where its batches cannot be sent as they are: another number of partitions, another
+generation after a rewind, a topic that takes smaller batches only, events left out as dead letters. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import NamedTuple
+
+from spool.event import SPOOL_HEADER
+from spool.format import record_batch
+from spool.format.partition_batches import BATCH_BYTES_MAX, Lane, take_all
+from spool.format.partitioner import Partitioner
+from spool.format.position_header import ArchivedPosition, decode_archived, encode_archived
+from spool.format.record_batch import Record
+from spool.format.segment_index import Chunk
+
+
+class ArchivedRecord(NamedTuple):
+    """A record of a stored batch and what its last header, `spool`, says; the headers before it are the event's."""
+
+    position: ArchivedPosition
+    record: Record
+
+
+def archived_records(chunk: Chunk) -> list[ArchivedRecord]:
+    """All records of a chunk in the order of the log. The batches must have passed their checks (`decode_object`)."""
+    found = [
+        ArchivedRecord(decode_archived(record.headers[-1][1] or b""), record)
+        for stored in chunk.batches
+        for record in record_batch.records(bytes(stored.data))
+    ]
+    found.sort(key=lambda one: one.position.offset)
+    return found
+
+
+def relay(
+    chunk: Chunk,
+    *,
+    partitions: int,
+    generation: int = 0,
+    batch_bytes_max: int = BATCH_BYTES_MAX,
+    without: Collection[int] = frozenset(),
+) -> Chunk:
+    """
+    The same events in other batches, of at most `batch_bytes_max` uncompressed; an event above that is a batch alone.
+
+    `without` are log offsets to leave out. The chunk keeps its range of offsets.
+    """
+    kept = [one for one in archived_records(chunk) if one.position.offset not in without]
+    lanes = [Lane(partition, batch_bytes_max) for partition in range(partitions)]
+    if kept:
+        partitioner = Partitioner(kept[0].position.log, partitions)
+        lane_of = partitioner.of([one.record.key for one in kept], [one.position.offset for one in kept])
+        for (position, record), partition in zip(kept, lane_of, strict=True):
+            headers = [*record.headers[:-1], (SPOOL_HEADER, encode_archived(position._replace(generation=generation)))]
+            lanes[partition].append(position.offset, record.timestamp, record.key, record.value, headers)
+    return chunk._replace(batches=take_all(lanes), event_count=len(kept))

@@ -1,0 +1,1 @@
+"""What the engine knows of Kafka and of its clients: topics, watermarks, transactions, errors."""

@@ -1,0 +1,1 @@
+"""From this host to the object store: segments in order, waiters, forks."""

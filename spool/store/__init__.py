@@ -1,0 +1,1 @@
+"""The object store: keys, conditional puts, what a store must prove."""

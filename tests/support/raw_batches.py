@@ -1,0 +1,105 @@
+"""A state folder with batches in raw as the collectors leave them, and what became of each report."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from include.common.stage_ledger import StageCount, StageLedger
+from include.measurements import batch_manifest
+from include.measurements.sanitize import config, pipeline
+from include.measurements.sanitize.settle import Report
+from include.measurements.state_folders import REASON_SUFFIX, StateFolders
+
+FINGERPRINT = "3F786850E387550FDAB836ED7E6DC881DE23001B"
+HASHED = "5f702e8a307c5030f5fd4d560a8a25126039cc24"
+BRIDGE_MAP = {"1.2.3.4:8980": {"fingerprint": FINGERPRINT, "distributor": "https", "transport": "obfs3"}}
+SECRETS = ("1.2.3.4", FINGERPRINT, FINGERPRINT.lower())
+
+HEADER = """---
+options: [-f, bridges.txt]
+probe_asn: AS3269
+probe_cc: IT
+probe_ip: 127.0.0.1
+start_time: 1407420650.5
+test_name: {test}
+...
+"""
+
+
+def report(*entries: str, test: str = "tcp_connect") -> bytes:
+    return (HEADER.format(test=test) + "".join(f"---\n{entry}\n...\n" for entry in entries)).encode()
+
+
+@dataclass
+class RawBatches:
+    """`state` is the folder of states; `told` and `events` gather over all runs in this process."""
+
+    state: Path
+    told: list[Report] = field(default_factory=list)
+    events: list[tuple[str, str]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.state.mkdir(parents=True, exist_ok=True)
+        self.folders = StateFolders(self.state)
+        self.bridges = self.state.parent / "bridges.json"
+        if not self.bridges.exists():
+            self.bridges.write_text(json.dumps(BRIDGE_MAP))
+
+    def drop(self, batch: str, files: Mapping[str, bytes]) -> None:
+        """`batch` is `<collector>/<name>`."""
+        folder = self.state / "raw" / batch
+        for path, content in files.items():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_bytes(content)
+        manifest = {path: hashlib.sha256(content).hexdigest() for path, content in files.items()}
+        folder.with_name(folder.name + ".manifest").write_text(batch_manifest.encode(manifest))
+
+    def run(
+        self, change: Callable[[pipeline.Job], pipeline.Job] = lambda job: job, **settings: Any
+    ) -> pipeline.RunSummary:
+        with StageLedger(self.state, "test") as ledger:
+            job = pipeline.Job(
+                raw=self.state / "raw",
+                folders=self.folders,
+                bridges=self.bridges,
+                settings=replace(config.load(), **settings),
+                ledger=ledger,
+                emit=lambda event_type, key, payload: self.events.append((event_type, key)),
+                tell=self.told.append,
+            )
+            return pipeline.run(change(job))
+
+    def places(self) -> dict[str, list[str]]:
+        """Report name to the states in which it lies; the archive is no state."""
+        found: dict[str, list[str]] = {}
+        for state in ("raw", "staging", "reports", "imported", "quarantine", "errored"):
+            for file in sorted((self.state / state).rglob("*")):
+                parts = file.relative_to(self.state / state).parts
+                if file.is_dir() or file.name.endswith((REASON_SUFFIX, ".manifest")) or file.name.startswith("."):
+                    continue
+                held = state in ("quarantine", "errored")
+                name = "/".join(parts[1:] if held else parts)
+                found.setdefault(name, []).append(f"{state}/{parts[0]}" if held else state)
+        return found
+
+    def staged(self, name: str) -> bytes:
+        return (self.state / "staging" / name).read_bytes()
+
+    def counts(self) -> StageCount:
+        with StageLedger(self.state, "test") as ledger:
+            [count] = ledger.counts()
+        return count
+
+    def leaked(self, *folders: str) -> list[str]:
+        """Files below these folders in which a secret stands."""
+        return [
+            str(file)
+            for folder in folders
+            for file in (self.state / folder).rglob("*")
+            if file.is_file() and any(secret.encode() in file.read_bytes() for secret in SECRETS)
+        ]

@@ -1,0 +1,65 @@
+"""A collector host behind a real sshd on a free port of the loopback interface, with a key of its own."""
+
+from __future__ import annotations
+
+import getpass
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from include.measurements.collect.config import Collector
+from tests.support.collector_host import GATE, CollectorHost
+
+READY_S = 10
+SSHD = "/usr/sbin/sshd"
+
+
+@contextmanager
+def ssh_host(folder: Path, collector_id: str, **settings: object) -> Iterator[CollectorHost]:
+    """The host, its `collector` leading to the sshd; the server is ended, and waited for, afterwards."""
+    folder.mkdir(parents=True)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    host_folder = folder / "host"
+    for name in ("id", "server"):
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / name], check=True)
+    public = (folder / "id.pub").read_text()
+    (folder / "authorized_keys").write_text(f'restrict,command="{GATE} {host_folder}" {public}')
+    server_key = " ".join((folder / "server.pub").read_text().split()[:2])
+    (folder / "known_hosts").write_text(f"[127.0.0.1]:{port} {server_key}\n")
+    (folder / "config").write_text(
+        f"Port {port}\nListenAddress 127.0.0.1\nHostKey {folder}/server\nPidFile {folder}/pid\n"
+        f"AuthorizedKeysFile {folder}/authorized_keys\nStrictModes no\nUsePAM no\nPasswordAuthentication no\n"
+        "KbdInteractiveAuthentication no\nPermitRootLogin prohibit-password\nMaxStartups 100\n"
+    )
+    Path("/run/sshd").mkdir(exist_ok=True)
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen([SSHD, "-D", "-e", "-f", folder / "config"], stderr=log)
+    try:
+        _wait(port, process)
+        host = CollectorHost.make(host_folder, collector_id)
+        host.collector = replace(
+            host.collector, host="127.0.0.1", port=port, user=getpass.getuser(), key=folder / "id",
+            known_hosts=folder / "known_hosts", **settings,  # type: ignore[arg-type]
+        )  # fmt: skip
+        assert isinstance(host.collector, Collector)
+        yield host
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def _wait(port: int, process: subprocess.Popen[bytes]) -> None:
+    until = time.monotonic() + READY_S
+    while time.monotonic() < until and process.poll() is None:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+        except OSError:
+            time.sleep(0.02)
+        else:
+            return
+    raise RuntimeError("sshd did not start")

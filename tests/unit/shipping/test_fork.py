@@ -1,0 +1,195 @@
+"""Two folders that write one log: nothing is lost, nothing doubled, and each record that moved says where it was."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from spool.archive.archive import read_index
+from spool.errors import CorruptObject, StoreUnavailable
+from spool.log.identity import read_identity
+from spool.log.shipped import read_shipped
+from spool.store.keys import segment_key
+from tests.fakes.memory_store import Fault, MemoryStore
+from tests.support.spool_host import ROOT, SpoolHost, archived, values
+
+
+@pytest.fixture
+def store() -> MemoryStore:
+    return MemoryStore()
+
+
+@pytest.fixture
+def first(tmp_path: Path, store: MemoryStore) -> SpoolHost:
+    return SpoolHost(tmp_path / "first", store)
+
+
+def ship_all(*hosts: SpoolHost) -> None:
+    """Until nobody has anything left: a move makes new segments."""
+    for _ in range(3):
+        for host in hosts:
+            host.ship()
+
+
+@pytest.mark.parametrize("detected", [True, False], ids=["identity tells", "identity does not tell"])
+@pytest.mark.parametrize("winner", [0, 1], ids=["origin ships first", "copy ships first"])
+def test_a_folder_cloned_while_open(
+    first: SpoolHost, store: MemoryStore, tmp_path: Path, detected: bool, winner: int
+) -> None:
+    first.append("both-1", "both-2")
+    second = first.snapshot(tmp_path / "second", detected=detected)
+    first.append("one-1")
+    second.append("two-1", "two-2", group=True)
+    second.append("two-3")
+    ship_all(*([first, second] if winner == 0 else [second, first]))
+    first.append("one-2")
+    second.append("two-4")
+    ship_all(first, second)
+    assert values(store) == ["both-1", "both-2", "one-1", "one-2", "two-1", "two-2", "two-3", "two-4"]
+    assert [path.name for path in tmp_path.glob("*/events/*/fork.json")] == []
+
+
+@pytest.mark.parametrize("detected", [True, False], ids=["identity tells", "identity does not tell"])
+@pytest.mark.parametrize("shipped", [0, 1, 3], ids=["sealed only", "some shipped", "all shipped"])
+def test_a_folder_cloned_after_sealing_and_shipping(
+    first: SpoolHost, store: MemoryStore, tmp_path: Path, detected: bool, shipped: int
+) -> None:
+    first.append_segments("a", shipped)
+    first.ship()
+    first.append_segments("b", 3 - shipped)
+    second = first.snapshot(tmp_path / "second", detected=detected)
+    first.append_segments("one", 2)
+    second.append_segments("two", 2)
+    ship_all(second, first)
+    expected = {f"{name}-{n}" for n in range(5) for name in (
+        *(f"a{k}" for k in range(shipped)), *(f"b{k}" for k in range(3 - shipped)), "one0", "one1", "two0", "two1",
+    )}  # fmt: skip
+    assert values(store) == sorted(expected)
+
+
+def test_the_loser_keeps_what_is_shared_and_moves_the_rest_with_its_old_position(
+    first: SpoolHost, store: MemoryStore, tmp_path: Path
+) -> None:
+    first.append("both-1")
+    first.append("both-2")
+    second = first.snapshot(tmp_path / "second", detected=False)
+    old = first.log.id
+    first.append("one-1")
+    first.ship()
+    second.append("two-1", "two-2", group=True)
+    second.append_segments("later", 1, events=2)
+    ship_all(second)
+    moved = [one for one in archived(store) if one.log != old]
+    assert [(one.value, one.moved_from) for one in moved] == [
+        (b"two-1", f"{old}/2"), (b"two-2", f"{old}/3"), (b"later0-0", f"{old}/4"), (b"later0-1", f"{old}/5"),
+    ]  # fmt: skip
+    assert [one.group for one in moved] == [(0, 2), (0, 2), (2, 1), (3, 1)]
+    assert ("log_forked", f"events/{old}") in second.alarms.now
+    old_folder = tmp_path / "second" / "events" / old
+    assert sorted(path.name for path in (old_folder / "forked").iterdir()) == ["000000000000.sealed"]
+    assert read_shipped(old_folder) == (0, 2), "waiters of what is shared are answered, the others are not"
+
+
+def test_the_successor_names_what_it_continues(first: SpoolHost, store: MemoryStore, tmp_path: Path) -> None:
+    first.append_segments("a", 1)
+    first.ship()
+    second = first.snapshot(tmp_path / "second", detected=False)
+    old = first.log.id
+    first.append_segments("one", 1)
+    first.ship()
+    second.append_segments("two", 1)
+    ship_all(second)
+    successor = read_identity(tmp_path / "second" / "events" / old).successor
+    second.append("more")
+    assert second.log.id == successor
+    assert read_identity(second.log.path).after == (old, 1)
+    assert read_index(store, ROOT, "events", successor, 0).after == (old, 1)
+
+
+def test_an_appender_of_the_losing_folder_goes_on_in_the_successor(
+    first: SpoolHost, store: MemoryStore, tmp_path: Path
+) -> None:
+    first.append("both")
+    second = first.snapshot(tmp_path / "second", detected=False)
+    appender = SpoolHost(second.folder, store, second.settings)
+    appender.append("two-1")
+    first.append("one-1")
+    first.ship()
+    ship_all(second)
+    log_id, _ = appender.append("two-2")
+    assert log_id != first.log.id
+    ship_all(second)
+    assert values(store) == ["both", "one-1", "two-1", "two-2"]
+
+
+def test_a_copy_that_diverged_before_what_it_still_has_moves_everything(
+    first: SpoolHost, store: MemoryStore, tmp_path: Path
+) -> None:
+    first.append("both")
+    second = first.snapshot(tmp_path / "second", detected=False)
+    old = first.log.id
+    first.append("one-1")
+    first.log.seal()
+    first.append_segments("one", 1, events=1)
+    first.ship()
+    second.append("two-1")
+    second.log.seal()
+    second.append_segments("two", 1, events=1)
+    folder = tmp_path / "second" / "events" / old
+    # Its first segment went astray, and with it all memory of it.
+    (folder / "000000000000.sealed").unlink()
+    ship_all(second)
+    assert values(store) == ["both", "one-1", "one0-0", "two0-0"]
+
+
+def test_a_longer_segment_of_the_same_beginning_moves_only_its_end(
+    first: SpoolHost, store: MemoryStore, tmp_path: Path
+) -> None:
+    first.append("a")
+    second = first.snapshot(tmp_path / "second", detected=False)
+    first.log.seal()
+    first.ship()
+    second.append("b")
+    ship_all(second)
+    assert values(store) == ["a", "b"]
+
+
+def test_a_store_that_fails_in_the_middle_of_a_move_is_asked_again(
+    first: SpoolHost, store: MemoryStore, tmp_path: Path
+) -> None:
+    first.append("both")
+    second = first.snapshot(tmp_path / "second", detected=False)
+    first.append("one-1")
+    first.ship()
+    second.append("two-1")
+    for kind, call in (("unavailable", "get"), ("unavailable", "list")):
+        store.faults.append(Fault(call, kind, f"r/events/{first.log.id}" if call == "get" else "", times=2))
+    for _ in range(6):
+        try:
+            second.ship()
+        except StoreUnavailable:
+            continue
+    store.faults.clear()
+    ship_all(second)
+    assert values(store) == ["both", "one-1", "two-1"]
+
+
+def test_a_damaged_winner_moves_nothing_and_raises_an_alarm(
+    first: SpoolHost, store: MemoryStore, tmp_path: Path
+) -> None:
+    first.append("both")
+    second = first.snapshot(tmp_path / "second", detected=False)
+    old = first.log.id
+    first.append("one-1")
+    first.ship()
+    key = segment_key(ROOT, "events", old, 0)
+    store.damage(key, 70)
+    second.append("two-1")
+    with pytest.raises(CorruptObject, match=key):
+        second.ship()
+    assert ("ship_blocked", f"events/{old}") in second.alarms.now
+    store.damage(key, 70)
+    ship_all(second)
+    assert values(store) == ["both", "one-1", "two-1"]
+    assert ("ship_blocked", f"events/{old}") not in second.alarms.now
