@@ -21,7 +21,7 @@ from pathlib import Path
 from benchmarks.append import events
 from benchmarks.measure import percentile, publish
 from spool import settings as spool_settings
-from spool.archive.archive import list_logs, segments
+from spool.archive.archive import Archive
 from spool.intake.client import SpoolClient
 from spool.settings import Places
 from spool.store.s3_store import s3_store_from_places
@@ -67,8 +67,8 @@ def main() -> None:
             finally:
                 shipper.terminate()
                 shipper.wait()
-            archive = s3_store_from_places(places)
-            objects = sum(len(list(segments(archive, "spool", n.stream, n.log))) for n in list_logs(archive, "spool"))
+            archive = Archive(s3_store_from_places(places), "spool")
+            objects = sum(len(list(archive.segments(name))) for name in archive.logs())
     publish(
         "acknowledge_s3",
         {

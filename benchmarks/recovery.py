@@ -19,11 +19,13 @@ from pathlib import Path
 from benchmarks.append import events
 from benchmarks.measure import publish
 from spool.alarm import LogOnlyAlarms
+from spool.archive.archive import Archive
 from spool.clock import Deadline
 from spool.format.object_format import encode_object
 from spool.format.partitioner import NAME as PARTITIONER
 from spool.format.segment_index import ArchivedSegment, Hole
 from spool.log.stream_log import StreamLog
+from spool.names import LogName
 from spool.replay.archive_source import READ_AHEAD, ArchiveSource
 from spool.settings import StreamSettings
 from spool.store.keys import segment_key
@@ -65,7 +67,7 @@ def replay_start(store: ObjectStore, objects: int) -> float:
         list(pool.map(put, range(objects)))
     started = time.perf_counter()
     with ThreadPoolExecutor(READ_AHEAD) as readers:
-        source = ArchiveSource(store, "spool", "bench", "log", readers)
+        source = ArchiveSource(Archive(store, "spool"), LogName("bench", "log"), readers)
         source.seek(objects - 10, objects - 10)
         taken = 0
         while source.peek() is not None:

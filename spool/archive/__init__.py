@@ -1,1 +1,7 @@
-"""The archive as its readers see it: logs, segments, floors."""
+"""
+The archive as its readers see it. What the room offers to the others:
+
+    archive.Archive          logs, segments, read, index, floor and raise_floor of one root
+    ranges.archived_ranges   which offsets of a log are there, from footers alone
+    floors.Floor             where a log begins
+"""

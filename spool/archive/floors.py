@@ -11,6 +11,7 @@ import json
 from typing import NamedTuple
 
 from spool.errors import CorruptObject, ObjectMissing, PreconditionFailed, StoreUnavailable
+from spool.names import LogName
 from spool.store.keys import meta_key
 from spool.store.object_store import ObjectStore
 
@@ -26,9 +27,9 @@ class Floor(NamedTuple):
     etag: str | None
 
 
-def read_floor(store: ObjectStore, root: str, stream: str, log: str) -> Floor:
+def read_floor(store: ObjectStore, root: str, name: LogName) -> Floor:
     """CorruptObject where there is one that cannot be read: then nothing may be concluded."""
-    key = _key(root, stream, log)
+    key = _key(root, name)
     try:
         found = store.get(key)
     except ObjectMissing:
@@ -43,19 +44,19 @@ def read_floor(store: ObjectStore, root: str, stream: str, log: str) -> Floor:
     return Floor(segment, found.etag)
 
 
-def raise_floor(store: ObjectStore, root: str, stream: str, log: str, segment: int) -> Floor:
+def raise_floor(store: ObjectStore, root: str, name: LogName, segment: int) -> Floor:
     """Make the floor at least `segment`; it is never lowered. Durable when this returns."""
     body = json.dumps({"version": VERSION, "segment": segment}).encode()
     for _ in range(_TRIES):
-        floor = read_floor(store, root, stream, log)
+        floor = read_floor(store, root, name)
         if floor.segment >= segment:
             return floor
         try:
-            return Floor(segment, store.put_if_match(_key(root, stream, log), body, floor.etag))
+            return Floor(segment, store.put_if_match(_key(root, name), body, floor.etag))
         except PreconditionFailed:
             continue
-    raise StoreUnavailable(f"the floor of {stream}/{log} is changed all the time", hint="run retention once only")
+    raise StoreUnavailable(f"the floor of {name} is changed all the time", hint="run retention once only")
 
 
-def _key(root: str, stream: str, log: str) -> str:
-    return meta_key(root, "floors", stream, log)
+def _key(root: str, name: LogName) -> str:
+    return meta_key(root, "floors", *name)

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
-from spool.archive.archive import read_index, segments
-from spool.store.object_store import ObjectStore
+from spool.archive.archive import Archive
+from spool.names import LogName
 
 _READERS = 8
 
@@ -26,12 +26,10 @@ class ArchivedRange(NamedTuple):
         return sum(after - first for first, after in self.holes)
 
 
-def archived_ranges(
-    store: ObjectStore, root: str, stream: str, log: str, *, until: int | None = None
-) -> list[ArchivedRange]:
+def archived_ranges(archive: Archive, name: LogName, *, until: int | None = None) -> list[ArchivedRange]:
     """The log's runs in order; more than one means gaps. Ends with the segment before number `until`."""
     ranges: list[ArchivedRange] = []
-    for segment in _indices(store, root, stream, log, until):
+    for segment in _indices(archive, name, until):
         number, first, after, holes = segment
         last = ranges[-1] if ranges else None
         if last is not None and last.last_segment + 1 == number and last.next == first:
@@ -42,10 +40,10 @@ def archived_ranges(
 
 
 def _indices(
-    store: ObjectStore, root: str, stream: str, log: str, until: int | None
+    archive: Archive, name: LogName, until: int | None
 ) -> Iterator[tuple[int, int, int, tuple[tuple[int, int], ...]]]:
-    numbers = [n for n in segments(store, root, stream, log) if until is None or n < until]
+    numbers = [n for n in archive.segments(name) if until is None or n < until]
     with ThreadPoolExecutor(_READERS) as readers:
-        for index in readers.map(lambda number: read_index(store, root, stream, log, number), numbers):
+        for index in readers.map(lambda number: archive.index(name, number), numbers):
             holes = tuple((hole.first, hole.next) for hole in index.holes)
             yield index.segment, index.first_offset, index.next_offset, holes

@@ -9,20 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from spool.archive.archive import read_segment
+from spool.archive.archive import Archive
 from spool.archive.ranges import ArchivedRange
 from spool.audit.seen import Range, without
 from spool.format.relayout import archived_records
 from spool.kafka.watermarks import Watermarks
+from spool.names import LogName
 from spool.replay.deliveries import Delivery
-from spool.store.object_store import ObjectStore
 
 
 def expired_ranges(
-    store: ObjectStore,
-    root: str,
-    stream: str,
-    log: str,
+    archive: Archive,
+    name: LogName,
     unseen: Sequence[Range],
     deliveries: Sequence[Delivery],
     ends: Mapping[int, Watermarks],
@@ -44,7 +42,7 @@ def expired_ranges(
         return found
     removed = _removed_batches(deliveries, ends)
     for first, after in without(unseen, found):
-        found += _expired_in(store, root, stream, log, (first, after), removed, archived)
+        found += _expired_in(archive, name, (first, after), removed, archived)
     return found
 
 
@@ -59,10 +57,8 @@ def _removed_batches(deliveries: Sequence[Delivery], ends: Mapping[int, Watermar
 
 
 def _expired_in(
-    store: ObjectStore,
-    root: str,
-    stream: str,
-    log: str,
+    archive: Archive,
+    name: LogName,
     unseen: Range,
     removed: Sequence[tuple[int, int, int]],
     archived: Sequence[ArchivedRange],
@@ -72,7 +68,7 @@ def _expired_in(
         if run.next <= unseen[0] or run.first >= unseen[1]:
             continue
         for number in range(run.first_segment, run.last_segment + 1):
-            segment = read_segment(store, root, stream, log, number)
+            segment = archive.read(name, number)
             if segment.next_offset <= unseen[0] or segment.first_offset >= unseen[1]:
                 continue
             for chunk in segment.chunks:

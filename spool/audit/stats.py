@@ -12,13 +12,13 @@ from typing import Any
 
 from spool import metrics
 from spool.alarm import Alarm
-from spool.archive.archive import list_logs, read_index, segments
-from spool.archive.floors import read_floor
+from spool.archive.archive import Archive
 from spool.errors import SpoolError
 from spool.format.segment_index import ArchivedSegment
 from spool.log.folder import LogFolder, log_folders, segment_files
 from spool.log.lock_file import read_state_of
 from spool.log.shipped import read_shipped
+from spool.names import LogName
 from spool.replay.checkpoint import Checkpoint, CheckpointKey, CheckpointReader
 from spool.settings import Settings
 from spool.store.object_store import ObjectStore
@@ -39,11 +39,12 @@ def stats(
 ) -> list[Row]:
     """Rows of {"stream", "log", ...every metric}. Reads only; an unreachable neighbour is logged and leaves None."""
     local = {(log.stream, log.log): log for log in log_folders(folder) if stream in (None, log.stream)}
-    archived = _archived_logs(settings, store, stream)
+    archive = None if store is None else Archive(store, settings.root)
+    archived = _archived_logs(archive, stream)
     checkpoints = _checkpoints(settings, kafka)
     names = sorted({*local, *archived})
     return [
-        _row(settings, folder, store, name, local.get(name), name in archived, checkpoints, alarms)
+        _row(settings, folder, archive, LogName(*name), local.get(name), name in archived, checkpoints, alarms)
         for name in names
         if name[0] in settings.streams
     ]
@@ -52,8 +53,8 @@ def stats(
 def _row(
     settings: Settings,
     folder: Path,
-    store: ObjectStore | None,
-    name: tuple[str, str],
+    archive: Archive | None,
+    name: LogName,
     local: LogFolder | None,
     is_archived: bool,
     checkpoints: Mapping[bytes, Checkpoint] | None,
@@ -70,12 +71,8 @@ def _row(
             "delivered": checkpoint.next if checkpoint else 0,
             "generation": checkpoint.generation if checkpoint else 0,
         }
-    if store is not None:
-        row |= (
-            _archive(settings, store, stream, log, checkpoint)
-            if is_archived
-            else {"archived": 0, "archived_objects": 0}
-        )
+    if archive is not None:
+        row |= _archive(archive, name, checkpoint) if is_archived else {"archived": 0, "archived_objects": 0}
     if row["archived"] is not None and row["delivered"] is not None:
         row["waiting"] = max(0, row["archived"] - row["delivered"])
     if folder.exists():
@@ -107,25 +104,25 @@ def _first_offset(log: LogFolder, segment: int, default: int) -> int:
         return default
 
 
-def _archive(settings: Settings, store: ObjectStore, stream: str, log: str, checkpoint: Checkpoint | None) -> Row:
+def _archive(archive: Archive, name: LogName, checkpoint: Checkpoint | None) -> Row:
     try:
-        floor = read_floor(store, settings.root, stream, log)
-        newest = _newest(settings, store, stream, log, checkpoint.segment if checkpoint else floor.segment)
+        floor = archive.floor(name)
+        newest = _newest(archive, name, checkpoint.segment if checkpoint else floor.segment)
         if newest is None:
             return {"archived": checkpoint.next if checkpoint else 0, "archived_objects": 0}
         row: Row = {"archived": newest.next_offset, "archived_objects": newest.segment + 1 - floor.segment}
         if checkpoint is None or checkpoint.next < newest.next_offset:
             start = checkpoint.segment if checkpoint else floor.segment
-            row["oldest_waiting_s"] = _age_s(read_index(store, settings.root, stream, log, start))
+            row["oldest_waiting_s"] = _age_s(archive.index(name, start))
     except SpoolError as error:
-        LOGGER.warning("archive of %s/%s: %s", stream, log, error)
+        LOGGER.warning("archive of %s: %s", name, error)
         return {}
     return row
 
 
-def _newest(settings: Settings, store: ObjectStore, stream: str, log: str, start: int) -> ArchivedSegment | None:
-    numbers = deque(segments(store, settings.root, stream, log, max(0, start - 1)), maxlen=1)
-    return read_index(store, settings.root, stream, log, numbers[0]) if numbers else None
+def _newest(archive: Archive, name: LogName, start: int) -> ArchivedSegment | None:
+    numbers = deque(archive.segments(name, max(0, start - 1)), maxlen=1)
+    return archive.index(name, numbers[0]) if numbers else None
 
 
 def _age_s(segment: ArchivedSegment) -> float | None:
@@ -133,11 +130,11 @@ def _age_s(segment: ArchivedSegment) -> float | None:
     return round(max(0.0, time.time() - min(times) / 1000), 1) if times else None
 
 
-def _archived_logs(settings: Settings, store: ObjectStore | None, stream: str | None) -> set[tuple[str, str]]:
-    if store is None:
+def _archived_logs(archive: Archive | None, stream: str | None) -> set[tuple[str, str]]:
+    if archive is None:
         return set()
     try:
-        return {(name.stream, name.log) for name in list_logs(store, settings.root, stream)}
+        return {*archive.logs(stream)}
     except SpoolError as error:
         LOGGER.warning("the archive: %s", error)
         return set()

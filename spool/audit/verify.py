@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from spool.alarm import AlarmSink, LogOnlyAlarms
-from spool.archive.archive import list_logs
+from spool.archive.archive import Archive
 from spool.archive.ranges import ArchivedRange, archived_ranges
 from spool.audit.expired import expired_ranges
 from spool.audit.seen import Range, SeenLog, overlap, size, without
@@ -24,6 +24,7 @@ from spool.event import SPOOL_HEADER
 from spool.format.position_header import decode_archived
 from spool.kafka.topic_reader import partitions_of, read_committed
 from spool.kafka.watermarks import Watermarks
+from spool.names import LogName
 from spool.replay.checkpoint import Checkpoint, CheckpointKey, CheckpointReader
 from spool.replay.deliveries import Delivery, decode_delivery
 from spool.settings import Settings, StreamSettings
@@ -96,9 +97,10 @@ def verify(
     """Look and count; raises only when it cannot look. An alarm per log opens on a difference, closes without."""
     reader = CheckpointReader(kafka, settings.checkpoint_topic, settings.checkpoint_partitions)
     checkpoints = reader.read_all()
-    logs = [name.log for name in list_logs(store, settings.root, stream.name)]
+    archive = Archive(store, settings.root)
+    logs = archive.logs(stream.name)
     evidence = _evidence(settings, stream, kafka, full=full)
-    rows = tuple(_row(settings, stream, store, log, checkpoints, evidence, full=full) for log in logs)
+    rows = tuple(_row(archive, stream, name, checkpoints, evidence, full=full) for name in logs)
     for row in rows:
         _alarm(alarms or LogOnlyAlarms(), row)
     return VerifyReport(stream.name, full, rows, evidence.foreign)
@@ -140,16 +142,16 @@ def _evidence(settings: Settings, stream: StreamSettings, kafka: Mapping[str, st
 
 
 def _row(
-    settings: Settings,
+    archive: Archive,
     stream: StreamSettings,
-    store: ObjectStore,
-    log: str,
+    name: LogName,
     checkpoints: Mapping[bytes, Checkpoint],
     evidence: _Evidence,
     *,
     full: bool,
 ) -> VerifyRow:
-    ranges = archived_ranges(store, settings.root, stream.name, log)
+    log = name.log
+    ranges = archived_ranges(archive, name)
     checkpoint = checkpoints.get(CheckpointKey(stream.topic, stream.name, log).encode())
     until = checkpoint.next if checkpoint else 0
     deliveries = evidence.deliveries.get(log, [])
@@ -161,7 +163,7 @@ def _row(
     else:
         unseen = without(expected, [(one.first_offset, one.next_offset) for one in deliveries])
     expired = expired_ranges(
-        store, settings.root, stream.name, log, unseen, deliveries, evidence.ends, ranges,
+        archive, name, unseen, deliveries, evidence.ends, ranges,
         deliveries_expired=evidence.deliveries_expired,
     )  # fmt: skip
     missing = size(without(unseen, expired))

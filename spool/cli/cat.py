@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
-from spool.archive.archive import read_index, read_segment, segments
+from spool.archive.archive import Archive
 from spool.cli.composition import parts
 from spool.cli.output import Output
 from spool.cli.verb import Verb, add_stream_option, number_from_0, whole_number
@@ -19,7 +19,7 @@ from spool.event import SPOOL_HEADER
 from spool.format.position_header import decode_archived
 from spool.format.record_batch import Record, records
 from spool.format.segment_index import ArchivedSegment
-from spool.store.object_store import ObjectStore
+from spool.names import LogName
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
@@ -35,26 +35,25 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 def _run(options: argparse.Namespace, output: Output) -> int:
     built = parts(options)
     built.settings.stream(options.stream)
-    store, root = built.store(), built.settings.root
-    archive = _from_offset(store, root, options.stream, options.log, options.start)
-    events = (event for archived in archive for event in _events(archived, options.start))
+    found = _from_offset(built.archive(), LogName(options.stream, options.log), options.start)
+    events = (event for archived in found for event in _events(archived, options.start))
     for event in islice(events, options.max):
         _print(event, only_value=options.value)
     return 0
 
 
-def _from_offset(store: ObjectStore, root: str, stream: str, log: str, offset: int) -> Iterator[ArchivedSegment]:
+def _from_offset(archive: Archive, name: LogName, offset: int) -> Iterator[ArchivedSegment]:
     """The segments that hold `offset` and what follows, found by halving over their footers."""
-    numbers = list(segments(store, root, stream, log))
+    numbers = list(archive.segments(name))
     low, high = 0, len(numbers)
     while low < high:
         middle = (low + high) // 2
-        if read_index(store, root, stream, log, numbers[middle]).next_offset <= offset:
+        if archive.index(name, numbers[middle]).next_offset <= offset:
             low = middle + 1
         else:
             high = middle
     for number in islice(numbers, low, None):
-        yield read_segment(store, root, stream, log, number)
+        yield archive.read(name, number)
 
 
 def _events(archived: ArchivedSegment, start: int) -> list[dict[str, Any]]:

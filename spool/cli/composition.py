@@ -6,6 +6,7 @@ import argparse
 from typing import NamedTuple
 
 from spool import settings as spool_settings
+from spool.archive.archive import Archive
 from spool.audit.alarm_book import AlarmBook
 from spool.log.local_alarms import LocalAlarms
 from spool.settings import Places, Settings, StreamSettings
@@ -21,6 +22,9 @@ class Parts(NamedTuple):
 
     def store(self) -> ObjectStore:
         return s3_store_from_places(self.places)
+
+    def archive(self) -> Archive:
+        return Archive(self.store(), self.settings.root)
 
     def local_alarms(self) -> LocalAlarms:
         return LocalAlarms(self.places.folder)

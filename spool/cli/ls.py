@@ -6,13 +6,13 @@ import argparse
 from collections.abc import Iterator
 from typing import Any
 
-from spool.archive.archive import list_logs, read_index, segments
+from spool.archive.archive import Archive
 from spool.cli.composition import Parts, parts
 from spool.cli.output import Output
 from spool.cli.verb import Verb, add_stream_option, number_from_0, whole_number
 from spool.clock import rfc3339
 from spool.log.folder import log_folders, segment_files
-from spool.store.object_store import ObjectStore
+from spool.names import LogName
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
@@ -34,18 +34,18 @@ def _run(options: argparse.Namespace, output: Output) -> int:
     elif options.log:
         if not options.stream:
             raise SystemExit("ls: --log needs --stream")
-        rows = _segments(built.store(), built.settings.root, options)
+        rows = _segments(built.archive(), options)
         output.table(rows, empty=f"no object of {options.stream}/{options.log} from segment {options.start} on")
     else:
-        rows = list(_logs(built.store(), built.settings.root, options.stream))
+        rows = list(_logs(built.archive(), options.stream))
         output.table(rows[: options.max], empty="the archive holds no log")
     return 0
 
 
-def _logs(store: ObjectStore, root: str, stream: str | None) -> Iterator[dict[str, Any]]:
-    for name in list_logs(store, root, stream):
-        numbers = list(segments(store, root, name.stream, name.log))
-        newest = read_index(store, root, name.stream, name.log, numbers[-1]) if numbers else None
+def _logs(archive: Archive, stream: str | None) -> Iterator[dict[str, Any]]:
+    for name in archive.logs(stream):
+        numbers = list(archive.segments(name))
+        newest = archive.index(name, numbers[-1]) if numbers else None
         yield {
             "stream": name.stream,
             "log": name.log,
@@ -57,10 +57,11 @@ def _logs(store: ObjectStore, root: str, stream: str | None) -> Iterator[dict[st
         }
 
 
-def _segments(store: ObjectStore, root: str, options: argparse.Namespace) -> list[dict[str, Any]]:
+def _segments(archive: Archive, options: argparse.Namespace) -> list[dict[str, Any]]:
+    name = LogName(options.stream, options.log)
     rows = []
-    for number in segments(store, root, options.stream, options.log, options.start):
-        index = read_index(store, root, options.stream, options.log, number)
+    for number in archive.segments(name, options.start):
+        index = archive.index(name, number)
         times = [t for chunk in index.chunks for t in (chunk.min_time_ms, chunk.max_time_ms)]
         rows.append(
             {

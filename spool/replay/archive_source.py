@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 
-from spool.archive.archive import read_index, read_segment, segments
+from spool.archive.archive import Archive
 from spool.errors import LogGap, ObjectMissing
 from spool.format.segment_index import ArchivedSegment, Chunk
-from spool.store.object_store import ObjectStore
+from spool.names import LogName
 
 # Objects of 16 MB shrink to about 4; three in memory keep two cores busy and stay far below 200 MB.
 READ_AHEAD = 3
@@ -39,9 +39,9 @@ class SourceChunk(NamedTuple):
 class ArchiveSource:
     """One log's chunks in order. Not thread-safe; the threads behind it are its own."""
 
-    def __init__(self, store: ObjectStore, root: str, stream: str, log: str, readers: ThreadPoolExecutor) -> None:
-        self._store = store
-        self._name = (root, stream, log)
+    def __init__(self, archive: Archive, name: LogName, readers: ThreadPoolExecutor) -> None:
+        self._archive = archive
+        self._name = name
         self._readers = readers
         self._ahead: deque[tuple[int, Future[ArchivedSegment]]] = deque()
         self._waiting: deque[SourceChunk] = deque()
@@ -72,8 +72,8 @@ class ArchiveSource:
 
     def first_segment(self) -> ArchivedSegment | None:
         """The index of the oldest segment in the archive; None for an empty log."""
-        number = next(segments(self._store, *self._name), None)
-        return None if number is None else read_index(self._store, *self._name, number)
+        number = next(self._archive.segments(self._name), None)
+        return None if number is None else self._archive.index(self._name, number)
 
     def _next_segment(self) -> ArchivedSegment | None:
         number = self._segment
@@ -90,8 +90,7 @@ class ArchiveSource:
         self._backlog = True
         if segment.first_offset > self._offset:
             raise LogGap(
-                f"{'/'.join(self._name[1:])}: segment {number} begins at offset {segment.first_offset}, "
-                f"expected was {self._offset}",
+                f"{self._name}: segment {number} begins at offset {segment.first_offset}, expected was {self._offset}",
                 hint="offsets are missing between two segments: see docs/runbooks/gap.md",
             )
         self._segment = number + 1
@@ -102,17 +101,17 @@ class ArchiveSource:
         depth = READ_AHEAD if self._backlog else 1
         after = self._ahead[-1][0] + 1 if self._ahead else self._segment
         for number in range(after, self._segment + depth):
-            self._ahead.append((number, self._readers.submit(read_segment, self._store, *self._name, number)))
+            self._ahead.append((number, self._readers.submit(self._archive.read, self._name, number)))
 
     def _refuse_gap(self, number: int) -> None:
         if time.monotonic() - self._listed_at < LIST_EVERY_S:
             return
         self._listed_at = time.monotonic()
-        found = next(segments(self._store, *self._name, number), None)
+        found = next(self._archive.segments(self._name, number), None)
         if found is not None and found > number:
             self._listed_at = -LIST_EVERY_S
             raise LogGap(
-                f"{'/'.join(self._name[1:])}: segment {number} is missing, segment {found} is there",
+                f"{self._name}: segment {number} is missing, segment {found} is there",
                 hint="the host that wrote it may still have it: see docs/runbooks/gap.md",
             )
 

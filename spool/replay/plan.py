@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from spool.archive.archive import list_logs, read_index, segments
+from spool.archive.archive import Archive
+from spool.names import LogName
 from spool.replay.checkpoint import Checkpoint, CheckpointKey
 from spool.replay.predecessor import waits_for
-from spool.settings import Settings, StreamSettings
-from spool.store.object_store import ObjectStore
+from spool.settings import StreamSettings
 
 
 class PlanRow(NamedTuple):
@@ -29,7 +29,7 @@ class PlanRow(NamedTuple):
 
 
 def plan(
-    settings: Settings, stream: StreamSettings, store: ObjectStore, checkpoints: Mapping[bytes, Checkpoint], topic: str
+    archive: Archive, stream: StreamSettings, checkpoints: Mapping[bytes, Checkpoint], topic: str
 ) -> list[PlanRow]:
     """A row a log, in the order of their ids."""
 
@@ -37,22 +37,18 @@ def plan(
         return checkpoints.get(CheckpointKey(topic, stream.name, log).encode())
 
     return [
-        _row(store, settings.root, stream.name, name.log, checkpoint_of(name.log), waits_for(
-            store, settings.root, stream.name, name.log, checkpoint_of(name.log), checkpoint_of
-        ))
-        for name in list_logs(store, settings.root, stream.name)
-    ]  # fmt: skip
+        _row(archive, name, checkpoint_of(name.log), waits_for(archive, name, checkpoint_of(name.log), checkpoint_of))
+        for name in archive.logs(stream.name)
+    ]
 
 
-def _row(
-    store: ObjectStore, root: str, stream: str, log: str, checkpoint: Checkpoint | None, predecessor: str | None
-) -> PlanRow:
+def _row(archive: Archive, name: LogName, checkpoint: Checkpoint | None, predecessor: str | None) -> PlanRow:
     start = checkpoint.segment if checkpoint else 0
-    numbers = list(segments(store, root, stream, log, start))
+    numbers = list(archive.segments(name, start))
     generation = checkpoint.generation if checkpoint else 0
     if not numbers:
         after = checkpoint.next if checkpoint else 0
-        return PlanRow(log, start, after, after, 0, generation, "")
+        return PlanRow(name.log, start, after, after, 0, generation, "")
     first = numbers[0] if checkpoint is None else start
     dense = [number for position, number in enumerate(numbers) if number == first + position]
     note = "" if len(dense) == len(numbers) else f"segment {first + len(dense)} is missing"
@@ -60,8 +56,8 @@ def _row(
         note = f"waits for log {predecessor}"
     if not dense:
         next_offset = checkpoint.next if checkpoint else 0
-        return PlanRow(log, start, next_offset, next_offset, 0, generation, note)
-    last = read_index(store, root, stream, log, dense[-1])
-    next_offset = checkpoint.next if checkpoint else read_index(store, root, stream, log, first).first_offset
+        return PlanRow(name.log, start, next_offset, next_offset, 0, generation, note)
+    last = archive.index(name, dense[-1])
+    next_offset = checkpoint.next if checkpoint else archive.index(name, first).first_offset
     events = 0 if predecessor else last.next_offset - next_offset
-    return PlanRow(log, first, next_offset, last.next_offset, events, generation, note)
+    return PlanRow(name.log, first, next_offset, last.next_offset, events, generation, note)

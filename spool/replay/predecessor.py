@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from spool.archive.archive import read_index, segments
+from spool.archive.archive import Archive
+from spool.names import LogName
 from spool.replay.checkpoint import Checkpoint
-from spool.store.object_store import ObjectStore
 
 CheckpointOf = Callable[[str], Checkpoint | None]
 
 
 def waits_for(
-    store: ObjectStore, root: str, stream: str, log: str, checkpoint: Checkpoint | None, checkpoint_of: CheckpointOf
+    archive: Archive, name: LogName, checkpoint: Checkpoint | None, checkpoint_of: CheckpointOf
 ) -> str | None:
     """The predecessor that is not delivered yet; None where the log may go on, as one that has begun always may."""
     if checkpoint is not None and checkpoint.next > 0:
         return None
-    first = next(segments(store, root, stream, log), None)
+    first = next(archive.segments(name), None)
     if first is None:
         return None
-    after = read_index(store, root, stream, log, first).after
+    after = archive.index(name, first).after
     if after is None or after[1] < 0:
         return None
     predecessor = checkpoint_of(after[0])

@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from spool.alarm import AlarmSink, LogOnlyAlarms
-from spool.archive.archive import list_logs
+from spool.archive.archive import Archive
 from spool.clock import Deadline, boottime_ns
 from spool.errors import KafkaUnavailable, NotOwner, SpoolError, TerminalError, TransientError
 from spool.kafka.topics import prepare
@@ -82,6 +82,7 @@ class Replayer:
         self._settings = settings
         self._stream = stream
         self._store = store
+        self._archive = Archive(store, settings.root)
         self._kafka = kafka
         self._alarms = alarms or LogOnlyAlarms()
         self._instance = instance or new_instance()
@@ -128,7 +129,7 @@ class Replayer:
     def plan(self) -> list[PlanRow]:
         """What a drain would send now, a row a log. Claims and changes nothing."""
         checkpoints = self._checkpoint_reader().read_all()
-        return plan(self._settings, self._stream, self._store, checkpoints, self._stream.topic)
+        return plan(self._archive, self._stream, checkpoints, self._stream.topic)
 
     def close(self) -> None:
         """Release every log that was claimed."""
@@ -225,26 +226,19 @@ class Replayer:
         if self._around is None:
             self._around = self._surroundings()
         self._listed = Deadline.after(LOGS_EVERY_S)
-        root, checkpoints = self._settings.root, self._around.checkpoints.read_all(decided=True)
-        for name in list_logs(self._store, root, self._stream.name):
+        checkpoints = self._around.checkpoints.read_all(decided=True)
+        for name in self._archive.logs(self._stream.name):
             if name.log in self._logs:
                 continue
             checkpoint = self._checkpoint_of(checkpoints, name.log)
-            held_up = waits_for(
-                self._store,
-                root,
-                self._stream.name,
-                name.log,
-                checkpoint,
-                lambda log: self._checkpoint_of(checkpoints, log),
-            )
+            held_up = waits_for(self._archive, name, checkpoint, lambda log: self._checkpoint_of(checkpoints, log))
             if held_up is not None:
                 self._listed = Deadline.after(1.0)
                 self._note_waiting(name.log, held_up)
                 continue
             if self._waiting.pop(name.log, None) is not None:
                 self._alarms.close("successor_waits", f"{self._stream.name}/{name.log}")
-            source = ArchiveSource(self._store, root, self._stream.name, name.log, self._readers)
+            source = ArchiveSource(self._archive, name, self._readers)
             log = LogReplay(self._around, name.log, source)
             log.look(checkpoint)
             self._logs[name.log] = log

@@ -13,11 +13,12 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from spool.alarm import AlarmSink
-from spool.archive.archive import read_index, segments
+from spool.archive.archive import Archive
 from spool.clock import now_ms
 from spool.errors import SettingsError
 from spool.kafka.topics import prepare
 from spool.kafka.transactional_producer import KafkaSink, OutRecord
+from spool.names import LogName
 from spool.replay.checkpoint import Checkpoint, CheckpointKey, CheckpointReader, encode_checkpoint
 from spool.replay.deliveries import Delivery, encode_delivery
 from spool.replay.markers import replace_marker
@@ -53,7 +54,8 @@ def plan_rewind(
     to_segment: int,
 ) -> RewindPlan:
     """Changes nothing. SettingsError where the segment is not in the archive."""
-    return _plan(settings, stream, store, _checkpoint(settings, stream, kafka, log), log, to_segment)
+    archive, name = Archive(store, settings.root), LogName(stream.name, log)
+    return _plan(archive, name, _checkpoint(settings, stream, kafka, log), to_segment)
 
 
 def rewind(
@@ -81,7 +83,7 @@ def rewind(
     try:
         sink.open()
         held = _checkpoint(settings, stream, kafka, log)
-        made = _plan(settings, stream, store, held, log, to_segment)
+        made = _plan(Archive(store, settings.root), LogName(stream.name, log), held, to_segment)
         sink.transact([], lambda _: _records(settings, key, made, held, reason, who or _who()))
     finally:
         sink.drop()
@@ -91,21 +93,19 @@ def rewind(
     return made
 
 
-def _plan(
-    settings: Settings, stream: StreamSettings, store: ObjectStore, held: Checkpoint | None, log: str, to_segment: int
-) -> RewindPlan:
-    found = next(segments(store, settings.root, stream.name, log, to_segment), None)
+def _plan(archive: Archive, name: LogName, held: Checkpoint | None, to_segment: int) -> RewindPlan:
+    found = next(archive.segments(name, to_segment), None)
     if found != to_segment:
         raise SettingsError(
-            f"{stream.name}/{log} has no segment {to_segment} in the archive",
-            hint=f"`ls --stream {stream.name} --log {log}` lists them"
+            f"{name} has no segment {to_segment} in the archive",
+            hint=f"`ls --stream {name.stream} --log {name.log}` lists them"
             + (f"; the next is {found}" if found is not None else ""),
         )
-    target = read_index(store, settings.root, stream.name, log, to_segment).first_offset
+    target = archive.index(name, to_segment).first_offset
     delivered = held.next if held else target
     return RewindPlan(
-        stream=stream.name,
-        log=log,
+        stream=name.stream,
+        log=name.log,
         generation=(held.generation if held else 0) + 1,
         from_offset=delivered,
         to_offset=target,

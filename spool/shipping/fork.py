@@ -25,7 +25,7 @@ from typing import NamedTuple
 
 from spool import failpoints
 from spool.alarm import AlarmSink
-from spool.archive.archive import read_segment, segments
+from spool.archive.archive import Archive
 from spool.clock import Deadline
 from spool.event import SPOOL_HEADER
 from spool.format import record_batch
@@ -37,9 +37,9 @@ from spool.log.lock_file import locked
 from spool.log.reader import Commit, SegmentContents, read_sealed, tail
 from spool.log.shipped import ShippedState
 from spool.log.writer import LogWriter
+from spool.names import LogName
 from spool.settings import StreamSettings
 from spool.shipping.shipped_record import record_shipped
-from spool.store.object_store import ObjectStore
 
 FORKED = "forked"
 # `<old log>/<old offset>`: where a moved record was first.
@@ -79,16 +79,15 @@ class _Scene(NamedTuple):
 
     log: LogFolder
     stream: StreamSettings
-    store: ObjectStore
-    root: str
+    archive: Archive
     alarms: AlarmSink
     disk: Disk
     deadline: Deadline
 
 
-def move_to_successor(fork: Fork, stream: StreamSettings, store: ObjectStore, root: str, alarms: AlarmSink) -> None:
+def move_to_successor(fork: Fork, stream: StreamSettings, archive: Archive, alarms: AlarmSink) -> None:
     """Steps 1 to 8. StoreUnavailable, LockTimeout: `resume` goes on later."""
-    scene = _Scene(fork.log, stream, store, root, alarms, Disk(), Deadline.after(_LOCK_TIMEOUT_S))
+    scene = _Scene(fork.log, stream, archive, alarms, Disk(), Deadline.after(_LOCK_TIMEOUT_S))
     with _exclusive(scene):
         if not (fork.log.path / _MARK).exists() and _files(fork.log, fork.segment):
             # A cloned folder's log has a successor already.
@@ -101,11 +100,11 @@ def move_to_successor(fork: Fork, stream: StreamSettings, store: ObjectStore, ro
         _go_on(scene)
 
 
-def resume(log: LogFolder, stream: StreamSettings, store: ObjectStore, root: str, alarms: AlarmSink) -> bool:
+def resume(log: LogFolder, stream: StreamSettings, archive: Archive, alarms: AlarmSink) -> bool:
     """Go on with a move that was begun; says whether there was one."""
     if not (log.path / _MARK).exists():
         return False
-    scene = _Scene(log, stream, store, root, alarms, Disk(), Deadline.after(_LOCK_TIMEOUT_S))
+    scene = _Scene(log, stream, archive, alarms, Disk(), Deadline.after(_LOCK_TIMEOUT_S))
     with _exclusive(scene):
         _go_on(scene)
     return True
@@ -186,7 +185,7 @@ def _shared_until(scene: _Scene, mark: _Mark, left: list[SegmentContents]) -> in
 
 
 def _winner(scene: _Scene, segment: int) -> dict[int, _Content]:
-    archived = read_segment(scene.store, scene.root, scene.log.stream, scene.log.log, segment)
+    archived = scene.archive.read(LogName(scene.log.stream, scene.log.log), segment)
     return {one.position.offset: _content(one.record) for chunk in archived.chunks for one in archived_records(chunk)}
 
 
@@ -218,9 +217,10 @@ def _moved_until(scene: _Scene, successor: LogFolder) -> int:
     """Behind the last of our offsets that the successor holds, on disk or already shipped; commits move in order."""
     here = (record for commit in tail(successor) for record in record_batch.records(commit.frame))
     until = _highest(here, scene.log.log)
-    archived = list(segments(scene.store, scene.root, successor.stream, successor.log)) if until == 0 else []
+    name = LogName(successor.stream, successor.log)
+    archived = list(scene.archive.segments(name)) if until == 0 else []
     for number in reversed(archived):
-        shipped = read_segment(scene.store, scene.root, successor.stream, successor.log, number)
+        shipped = scene.archive.read(name, number)
         until = _highest((one.record for chunk in shipped.chunks for one in archived_records(chunk)), scene.log.log)
         if until:
             break

@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from spool import failpoints
 from spool.alarm import AlarmSink
-from spool.archive.floors import read_floor
+from spool.archive.archive import Archive
 from spool.errors import ObjectMissing, OperatorNeeded
 from spool.format import partitioner
 from spool.format.layout import lay_out
@@ -28,13 +28,12 @@ from spool.format.segment_index import ArchivedSegment
 from spool.log.disk import Disk
 from spool.log.folder import LogFolder, SegmentFile, segment_files
 from spool.log.shipped import ShippedState, read_shipped
+from spool.names import LogName
 from spool.settings import StreamSettings
 from spool.shipping.fork import Fork, move_to_successor, resume
 from spool.shipping.sealed_source import SealedSource, read_source
 from spool.shipping.segment_put import SOURCE_SHA256, place_segment
 from spool.shipping.shipped_record import is_orphan, keep_orphan, record_shipped
-from spool.store.keys import SegmentKey, segment_key
-from spool.store.object_store import ObjectStore
 
 LOGGER = logging.getLogger(__name__)
 
@@ -55,16 +54,13 @@ class Shipped(NamedTuple):
 class LogShipper:
     """Ships one log. Several may do so at once, in several processes: the conditional put keeps them apart."""
 
-    def __init__(
-        self, log: LogFolder, stream: StreamSettings, store: ObjectStore, root: str, alarms: AlarmSink
-    ) -> None:
+    def __init__(self, log: LogFolder, stream: StreamSettings, archive: Archive, alarms: AlarmSink) -> None:
         self._log = log
         self._stream = stream
-        self._store = store
-        self._root = root
+        self._archive = archive
         self._alarms = alarms
         self._disk = Disk()
-        self._subject = f"{log.stream}/{log.log}"
+        self._name = LogName(log.stream, log.log)
 
     def ship_next(self) -> Shipped | None:
         """
@@ -73,7 +69,7 @@ class LogShipper:
         StoreUnavailable: try again. OperatorNeeded, CorruptSegment, CorruptObject: this log stands still until a
         person has looked, and has an alarm.
         """
-        if resume(self._log, self._stream, self._store, self._root, self._alarms):
+        if resume(self._log, self._stream, self._archive, self._alarms):
             return Shipped()
         self._remove_shipped()
         file = self._next_file()
@@ -104,29 +100,28 @@ class LogShipper:
         return None
 
     def _ship(self, file: SegmentFile, source: SealedSource) -> Shipped:
-        key = SegmentKey(self._log.stream, self._log.log, file.segment)
         if not self._follows_ours(file, source):
             return self._forked(file, None)
         if source.damage:
-            self._alarms.open("segment_damaged", self._subject, f"segment {file.segment}: {source.damage}")
+            self._alarms.open("segment_damaged", str(self._name), f"segment {file.segment}: {source.damage}")
         events = sum(commit.event_count for commit in source.contents.commits)
-        archived = self._archived(source)
+        archived = self._archived_segment(source)
         # Their bytes are laid out now: letting go of them keeps memory flat.
         source.contents.commits.clear()
         body = encode_object(archived)
         del archived
         failpoints.reach("archive.ship.encoded")
-        placed = place_segment(self._store, self._root, key, body, source.identity)
+        placed = place_segment(self._archive, self._name, file.segment, body, source.identity)
         if placed.below_floor:
             return self._orphan(file, source)
         if not placed.ours:
             return self._forked(file, source)
         record_shipped(self._log.path, ShippedState(file.segment, source.contents.next_offset), self._disk)
-        self._alarms.close("log_gap", self._subject)
-        LOGGER.info("shipped %s segment=%s events=%s bytes=%s", self._subject, file.segment, events, len(body))
+        self._alarms.close("log_gap", str(self._name))
+        LOGGER.info("shipped %s segment=%s events=%s bytes=%s", str(self._name), file.segment, events, len(body))
         return Shipped(1, events, len(body))
 
-    def _archived(self, source: SealedSource) -> ArchivedSegment:
+    def _archived_segment(self, source: SealedSource) -> ArchivedSegment:
         contents = source.contents
         partitions = self._stream.partitions
         return ArchivedSegment(
@@ -153,25 +148,25 @@ class LogShipper:
         if number in (0, before + 1):
             return True
         try:
-            found = self._store.metadata(segment_key(self._root, self._log.stream, self._log.log, number - 1))
+            found = self._archive.store.metadata(self._archive.key(self._name, number - 1))
             return found.get(SOURCE_SHA256) == source.contents.header.previous_sha256
         except ObjectMissing:
             pass
         if number - 1 < self._floor():
             return self._is_in_store(number, source)
         evidence = f"segment {number - 1} is neither here nor in the store, {number} is here"
-        self._alarms.open("log_gap", self._subject, evidence)
+        self._alarms.open("log_gap", str(self._name), evidence)
         raise OperatorNeeded(
-            f"{self._subject}: {evidence}",
+            f"{self._name}: {evidence}",
             hint="bring the missing file back into the log's folder, or move the later ones away; see docs/runbooks",
         )
 
     def _floor(self) -> int:
-        return read_floor(self._store, self._root, self._log.stream, self._log.log).segment
+        return self._archive.floor(self._name).segment
 
     def _is_in_store(self, number: int, source: SealedSource) -> bool:
         try:
-            found = self._store.metadata(segment_key(self._root, self._log.stream, self._log.log, number))
+            found = self._archive.store.metadata(self._archive.key(self._name, number))
         except ObjectMissing:
             return False
         return found.get(SOURCE_SHA256) == source.identity
@@ -179,7 +174,7 @@ class LogShipper:
     def _forked(self, file: SegmentFile, source: SealedSource | None) -> Shipped:
         move_to_successor(
             Fork(self._log, file.segment, compare=source is not None),
-            self._stream, self._store, self._root, self._alarms,
+            self._stream, self._archive, self._alarms,
         )  # fmt: skip
         return Shipped()
 
@@ -187,7 +182,7 @@ class LogShipper:
         """Below the floor nothing can be compared (rule 15)."""
         first, next_ = source.contents.header.first_offset, source.contents.next_offset
         evidence = f"segment {file.segment}, offsets {first} to {next_ - 1}, below the floor"
-        self._alarms.open("segment_orphaned", self._subject, evidence)
+        self._alarms.open("segment_orphaned", str(self._name), evidence)
         keep_orphan(self._log.path, file, first, next_, self._disk)
         return Shipped()
 

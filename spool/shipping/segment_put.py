@@ -14,9 +14,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from spool import failpoints
-from spool.archive.floors import read_floor
+from spool.archive.archive import Archive
 from spool.errors import ObjectExists, ObjectMissing, StoreUnavailable
-from spool.store.keys import SegmentKey, segment_key
+from spool.names import LogName
 from spool.store.object_store import ObjectStore
 
 SOURCE_SHA256 = "source-sha256"
@@ -38,25 +38,25 @@ class Placed(NamedTuple):
     below_floor: bool
 
 
-def place_segment(store: ObjectStore, root: str, key: SegmentKey, body: bytes, source_sha256: str) -> Placed:
+def place_segment(archive: Archive, name: LogName, segment: int, body: bytes, source_sha256: str) -> Placed:
     """Put the object and read the floor after it. StoreUnavailable leaves open what happened: call again."""
     failpoints.reach("archive.put.before")
-    ours = _put(store, segment_key(root, *key), body, source_sha256)
+    ours = _put(archive.store, archive.key(name, segment), body, source_sha256)
     failpoints.reach("archive.put.done")
-    floor = read_floor(store, root, key.stream, key.log)
+    floor = archive.floor(name)
     failpoints.reach("archive.floor.checked")
-    return Placed(ours, key.segment < floor.segment)
+    return Placed(ours, segment < floor.segment)
 
 
-def _put(store: ObjectStore, name: str, body: bytes, source_sha256: str) -> bool:
+def _put(store: ObjectStore, key: str, body: bytes, source_sha256: str) -> bool:
     for _ in range(_TRIES):
         try:
-            store.put_if_absent(name, body, {SOURCE_SHA256: source_sha256})
+            store.put_if_absent(key, body, {SOURCE_SHA256: source_sha256})
             return True
         except ObjectExists:
             pass
         try:
-            return store.metadata(name).get(SOURCE_SHA256) == source_sha256
+            return store.metadata(key).get(SOURCE_SHA256) == source_sha256
         except ObjectMissing:
             continue
-    raise StoreUnavailable(f"{name}: taken and missing in turn", hint="something deletes and puts objects here")
+    raise StoreUnavailable(f"{key}: taken and missing in turn", hint="something deletes and puts objects here")

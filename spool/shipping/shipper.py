@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from spool.alarm import AlarmSink
+from spool.archive.archive import Archive
 from spool.clock import Deadline
 from spool.errors import FolderRefused, SpoolError, SpoolFull, StoreUnavailable, TerminalError
 from spool.log.folder import LogFolder, log_folders, segment_files
@@ -169,7 +170,7 @@ class Shipper:
 
     def _log_shipper(self, log: LogFolder) -> LogShipper:
         stream = self._settings.stream(log.stream)
-        return LogShipper(log, stream, self._store, self._settings.root, self._alarms)
+        return LogShipper(log, stream, Archive(self._store, self._settings.root), self._alarms)
 
     def _ship(self, shipper: LogShipper, lock: ShipLock) -> Shipped:
         """A turn of one log, of bounded length, so that a backlog of one does not keep the others waiting."""

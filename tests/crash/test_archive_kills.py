@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from spool import failpoints
-from spool.archive.floors import raise_floor
 from spool.errors import StoreUnavailable
 from spool.log.shipped import read_shipped
 from spool.shipping import fork, log_shipper, segment_put, shipped_record
@@ -112,7 +111,7 @@ def test_a_kill_between_orphaning_and_recording_it_leaves_the_waiter_unanswered(
     host.log.close()
     twin = host.snapshot(tmp_path / "twin", detected=False)
     twin.ship()
-    raise_floor(store, ROOT, "events", host.log.id, 1)
+    host.archive.raise_floor(host.name, 1)
     store.delete(segment_key(ROOT, "events", host.log.id, 0))
     host.log.close()
     assert run_until_killed(host.ship, "archive.orphan.moved")

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 from typing import NamedTuple
 
-from spool.archive.archive import list_logs, read_segment, segments
+from spool.archive.archive import Archive
 from spool.clock import Deadline
 from spool.event import Event, OffsetRange
 from spool.format.relayout import archived_records
@@ -14,6 +14,7 @@ from spool.log.disk import Disk
 from spool.log.folder import LogFolder, segment_files
 from spool.log.identity import read_identity, write_identity
 from spool.log.stream_log import StreamLog
+from spool.names import LogName
 from spool.settings import Settings, StreamSettings
 from spool.shipping.shipper import Shipper, ShipSummary
 from spool.store.object_store import ObjectStore
@@ -65,6 +66,14 @@ class SpoolHost:
         return self._log
 
     @property
+    def name(self) -> LogName:
+        return LogName("events", self.log.id)
+
+    @property
+    def archive(self) -> Archive:
+        return Archive(self.store, ROOT)
+
+    @property
     def log_folder(self) -> LogFolder:
         return LogFolder("events", self.log.id, self.log.path)
 
@@ -99,21 +108,23 @@ class SpoolHost:
 
 
 def archived(store: ObjectStore) -> list[Archived]:
-    """Every event of the archive, by log and offset; each object's checks passed, each log's numbers without a gap."""
+    """Every event of the archive, by log and offset; objects pass their checks, numbers are dense from the floor."""
     found = []
-    for stream, log in list_logs(store, ROOT):
-        numbers = list(segments(store, ROOT, stream, log))
-        assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    archive = Archive(store, ROOT)
+    for name in archive.logs():
+        numbers = list(archive.segments(name))
+        begin = archive.floor(name).segment
+        assert numbers == list(range(begin, begin + len(numbers)))
         at: int | None = None
         for number in numbers:
-            segment = read_segment(store, ROOT, stream, log, number)
+            segment = archive.read(name, number)
             assert at in (None, segment.first_offset)
             at = segment.next_offset
             for chunk in segment.chunks:
                 for position, record in archived_records(chunk):
                     moved = dict(record.headers).get("spool_moved") or b""
                     group = (position.group_first, position.group_size)
-                    found.append(Archived(log, position.offset, group, record.value or b"", moved.decode()))
+                    found.append(Archived(name.log, position.offset, group, record.value or b"", moved.decode()))
     return sorted(found)
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from spool.archive import archive
-from spool.archive.archive import LogName, list_logs, read_index, read_segment, segments
 from spool.errors import CorruptObject, ObjectMissing
+from spool.names import LogName
 from spool.store.keys import segment_key
 from tests.fakes.memory_store import MemoryStore
 from tests.support.spool_host import ROOT, SpoolHost
@@ -30,48 +30,53 @@ def host(tmp_path: Path, store: MemoryStore) -> SpoolHost:
 def test_logs_are_found_and_meta_is_none(host: SpoolHost, store: MemoryStore) -> None:
     store.put_if_absent(f"{ROOT}/_meta/floors/x/y", b"", {})
     store.put_if_absent(f"{ROOT}/another/log2/000000000000.seg", b"", {})
-    assert list_logs(store, ROOT) == [LogName("another", "log2"), LogName("events", host.log.id)]
-    assert list_logs(store, ROOT, "events") == [LogName("events", host.log.id)]
-    assert list_logs(store, ROOT, "none") == []
+    assert host.archive.logs() == [LogName("another", "log2"), LogName("events", host.log.id)]
+    assert host.archive.logs("events") == [LogName("events", host.log.id)]
+    assert host.archive.logs("none") == []
 
 
 def test_segments_begin_at_the_start_and_skip_what_is_none(host: SpoolHost, store: MemoryStore) -> None:
     store.put_if_absent(f"{ROOT}/events/{host.log.id}/notes.txt", b"", {})
-    assert list(segments(store, ROOT, "events", host.log.id)) == [0, 1, 2, 3]
-    assert list(segments(store, ROOT, "events", host.log.id, 2)) == [2, 3]
-    assert list(segments(store, ROOT, "events", host.log.id, 9)) == []
+    assert list(host.archive.segments(host.name)) == [0, 1, 2, 3]
+    assert list(host.archive.segments(host.name, 2)) == [2, 3]
+    assert list(host.archive.segments(host.name, 9)) == []
 
 
-def test_an_index_is_the_segment_without_its_data(
-    host: SpoolHost, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    whole = read_segment(store, ROOT, "events", host.log.id, 1)
-    index = read_index(store, ROOT, "events", host.log.id, 1)
+def test_an_index_is_the_segment_without_its_data(host: SpoolHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = host.archive.read(host.name, 1)
+    index = host.archive.index(host.name, 1)
     assert index._replace(chunks=()) == whole._replace(chunks=())
     assert [chunk.event_count for chunk in index.chunks] == [chunk.event_count for chunk in whole.chunks]
     monkeypatch.setattr(archive, "INDEX_TAIL_BYTES", 20)
-    assert read_index(store, ROOT, "events", host.log.id, 1) == index
+    assert host.archive.index(host.name, 1) == index
 
 
-def test_a_missing_segment_is_missing(host: SpoolHost, store: MemoryStore) -> None:
-    for read in (read_segment, read_index):
+def test_a_missing_segment_is_missing(host: SpoolHost) -> None:
+    for read in (host.archive.read, host.archive.index):
         with pytest.raises(ObjectMissing):
-            read(store, ROOT, "events", host.log.id, 4)
+            read(host.name, 4)
 
 
 def test_an_object_under_another_ones_key_is_corrupt(host: SpoolHost, store: MemoryStore) -> None:
     key = segment_key(ROOT, "events", host.log.id, 9)
     store.put_if_absent(key, store.get(segment_key(ROOT, "events", host.log.id, 0)).body, {})
-    for read in (read_segment, read_index):
+    for read in (host.archive.read, host.archive.index):
         with pytest.raises(CorruptObject, match=f"{key}: holds segment 0"):
-            read(store, ROOT, "events", host.log.id, 9)
+            read(host.name, 9)
 
 
 def test_damage_is_reported_with_the_key(host: SpoolHost, store: MemoryStore) -> None:
     key = segment_key(ROOT, "events", host.log.id, 2)
     store.damage(key, 100)
     with pytest.raises(CorruptObject, match=key):
-        read_segment(store, ROOT, "events", host.log.id, 2)
+        host.archive.read(host.name, 2)
     store.damage(key, -1)
     with pytest.raises(CorruptObject, match=key):
-        read_index(store, ROOT, "events", host.log.id, 2)
+        host.archive.index(host.name, 2)
+
+
+def test_segments_below_the_floor_do_not_count(host: SpoolHost, store: MemoryStore) -> None:
+    host.archive.raise_floor(host.name, 2)
+    assert list(host.archive.segments(host.name)) == [2, 3]
+    assert list(host.archive.segments(host.name, 1)) == [2, 3]
+    assert list(host.archive.segments(host.name, 3)) == [3]

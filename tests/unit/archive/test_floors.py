@@ -9,36 +9,39 @@ import pytest
 
 from spool.archive.floors import Floor, raise_floor, read_floor
 from spool.errors import CorruptObject, StoreUnavailable
+from spool.names import LogName
 from tests.fakes.memory_store import Fault, MemoryStore
+
+NAME = LogName("s", "l")
 
 
 def test_without_a_floor_every_number_counts() -> None:
-    assert read_floor(MemoryStore(), "r", "s", "l") == Floor(0, None)
+    assert read_floor(MemoryStore(), "r", NAME) == Floor(0, None)
 
 
 def test_a_floor_is_raised_and_never_lowered() -> None:
     store = MemoryStore()
-    assert raise_floor(store, "r", "s", "l", 5).segment == 5
-    assert raise_floor(store, "r", "s", "l", 3).segment == 5
-    assert read_floor(store, "r", "s", "l").segment == 5
+    assert raise_floor(store, "r", NAME, 5).segment == 5
+    assert raise_floor(store, "r", NAME, 3).segment == 5
+    assert read_floor(store, "r", NAME).segment == 5
     assert list(store.objects) == ["r/_meta/floors/s/l"]
 
 
 def test_the_highest_of_many_who_raise_at_once_stays() -> None:
     store = MemoryStore()
-    threads = [threading.Thread(target=raise_floor, args=(store, "r", "s", "l", n)) for n in range(1, 9)]
+    threads = [threading.Thread(target=raise_floor, args=(store, "r", NAME, n)) for n in range(1, 9)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert read_floor(store, "r", "s", "l").segment == 8
+    assert read_floor(store, "r", NAME).segment == 8
 
 
 def test_a_floor_whose_answer_was_lost_is_found_raised() -> None:
     store = MemoryStore(faults=[Fault("put_if_match", "lose_answer")])
     with pytest.raises(StoreUnavailable):
-        raise_floor(store, "r", "s", "l", 4)
-    assert raise_floor(store, "r", "s", "l", 4).segment == 4
+        raise_floor(store, "r", NAME, 4)
+    assert raise_floor(store, "r", NAME, 4).segment == 4
 
 
 @pytest.mark.parametrize(
@@ -48,10 +51,10 @@ def test_a_floor_that_cannot_be_read_is_never_taken_for_none(body: bytes) -> Non
     store = MemoryStore()
     store.put_if_absent("r/_meta/floors/s/l", body, {})
     with pytest.raises(CorruptObject, match="floors/s/l"):
-        read_floor(store, "r", "s", "l")
+        read_floor(store, "r", NAME)
 
 
 def test_the_bytes_of_a_floor() -> None:
     store = MemoryStore()
-    raise_floor(store, "r", "s", "l", 7)
+    raise_floor(store, "r", NAME, 7)
     assert json.loads(store.get("r/_meta/floors/s/l").body) == {"version": 1, "segment": 7}

@@ -34,7 +34,7 @@ def host(tmp_path, store) -> SpoolHost:
 @pytest.fixture
 def source(host, store) -> Iterator[ArchiveSource]:
     with ThreadPoolExecutor(3) as readers:
-        yield ArchiveSource(store, ROOT, "events", host.log.id, readers)
+        yield ArchiveSource(host.archive, host.name, readers)
 
 
 def taken(source: ArchiveSource) -> list[tuple[int, int]]:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from spool.archive.archive import read_index
 from spool.errors import CorruptObject, StoreUnavailable
 from spool.log.identity import read_identity
 from spool.log.shipped import read_shipped
+from spool.names import LogName
 from spool.store.keys import segment_key
 from tests.fakes.memory_store import Fault, MemoryStore
 from tests.support.spool_host import ROOT, SpoolHost, archived, values
@@ -104,7 +104,7 @@ def test_the_successor_names_what_it_continues(first: SpoolHost, store: MemorySt
     second.append("more")
     assert second.log.id == successor
     assert read_identity(second.log.path).after == (old, 1)
-    assert read_index(store, ROOT, "events", successor, 0).after == (old, 1)
+    assert second.archive.index(LogName("events", successor), 0).after == (old, 1)
 
 
 def test_an_appender_of_the_losing_folder_goes_on_in_the_successor(

@@ -8,8 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from spool.archive.archive import read_index, segments
-from spool.archive.floors import raise_floor
 from spool.errors import (
     ObjectExists,
     OperatorNeeded,
@@ -63,7 +61,7 @@ def test_what_is_appended_later_goes_on_behind(host: SpoolHost, store: MemorySto
     host.append("b", group=True)
     host.ship()
     assert [one.offset for one in archived(store)] == list(range(11))
-    assert list(segments(store, ROOT, "events", host.log.id)) == [0, 1, 2]
+    assert list(host.archive.segments(host.name)) == [0, 1, 2]
 
 
 def test_an_open_segment_is_shipped_only_if_asked_for_or_due(host: SpoolHost, store: MemoryStore) -> None:
@@ -100,7 +98,7 @@ def test_the_identity_of_a_segment_is_in_the_metadata_and_chained_in_the_footers
     host.ship()
     before = ""
     for number in range(3):
-        index = read_index(store, ROOT, "events", host.log.id, number)
+        index = host.archive.index(host.name, number)
         metadata = store.metadata(segment_key(ROOT, "events", host.log.id, number))
         assert metadata == {SOURCE_SHA256: index.source_sha256}
         assert index.previous_sha256 == before
@@ -235,13 +233,13 @@ def test_damaged_bytes_become_a_hole_and_the_object_keeps_the_recorded_identity(
     host.append("d")
     damage(host, 0, sealed.index(b"\x02b") if b"\x02b" in sealed else sealed.index(b"b", len(sealed) * 2 // 3))
     host.ship()
-    index = read_index(store, ROOT, "events", host.log.id, 0)
+    index = host.archive.index(host.name, 0)
     lost = sum(hole.next - hole.first for hole in index.holes)
     assert lost == 1
     assert index.event_count == 2
     assert "d" in values(store)
     assert ("segment_damaged", f"events/{host.log.id}") in host.alarms.now
-    following = read_index(store, ROOT, "events", host.log.id, 1)
+    following = host.archive.index(host.name, 1)
     assert following.previous_sha256 == index.source_sha256
 
 
@@ -401,7 +399,7 @@ def test_the_highest_file_of_a_log_is_never_removed(host: SpoolHost, store: Memo
     host.append_segments("a", 2)
     (host.log.path / "000000000002.open").unlink()
     write_shipped(host.log.path, ShippedState(1, 10))
-    shipper = LogShipper(host.log_folder, host.settings.stream("events"), store, ROOT, host.alarms)
+    shipper = LogShipper(host.log_folder, host.settings.stream("events"), host.archive, host.alarms)
     assert shipper.ship_next() is None
     assert host.files() == ["000000000001.sealed"]
 
@@ -452,7 +450,7 @@ def test_a_segment_below_the_floor_is_put_aside_and_the_log_goes_on_where_it_is_
     twin = host.snapshot(host.folder.parent / "twin", detected=False)
     twin.ship()
     log = host.log.id
-    raise_floor(store, ROOT, "events", log, 2)
+    host.archive.raise_floor(host.name, 2)
     for number in (0, 1):
         store.delete(segment_key(ROOT, "events", log, number))
     host.ship()
@@ -468,7 +466,7 @@ def test_a_segment_below_the_floor_is_put_aside_and_the_log_goes_on_where_it_is_
 def test_behind_an_orphan_an_unknown_segment_moves_to_a_successor(host: SpoolHost, store: MemoryStore) -> None:
     host.append_segments("a", 3)
     old = host.log.id
-    raise_floor(store, ROOT, "events", old, 1)
+    host.archive.raise_floor(host.name, 1)
     host.ship()
     host.ship()
     assert [path.name for path in (host.log.path.parent / old / "orphans").iterdir()] == ["000000000000-0-5.sealed"]

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from spool.archive.floors import raise_floor
 from spool.clock import Deadline
 from spool.errors import AppendUnknown, SettingsError, StoreRefused
+from spool.names import LogName
 from spool.shipping import ship_lock
 from spool.shipping.ship_lock import ShipLock, somebody_ships
 from spool.shipping.waiter import wait_until_shipped
 from tests.fakes.memory_store import Fault, MemoryStore
-from tests.support.spool_host import ROOT, SpoolHost, values
+from tests.support.spool_host import SpoolHost, values
 
 
 @pytest.fixture
@@ -124,7 +124,7 @@ def test_no_configured_store_is_said_at_once(host: SpoolHost) -> None:
 
 def test_events_below_the_floor_are_unknown_though_the_log_has_gone_on(host: SpoolHost, store: MemoryStore) -> None:
     log_id, _ = host.append("a")
-    raise_floor(store, ROOT, "events", log_id, 1)
+    host.archive.raise_floor(LogName("events", log_id), 1)
     with pytest.raises(AppendUnknown, match="below the floor") as caught:
         wait(host, log_id, 1)
     assert "orphans" in caught.value.hint
