@@ -22,8 +22,9 @@ from typing import Any
 
 from airflow.sdk import CronTriggerTimetable, Param, dag
 
-from plugins import collectors_wiring, state_wiring
 from plugins.dag_defaults import DEFAULT_ARGS, START_DATE, Pool, Tag, task
+from plugins.tasks import collect
+from plugins.tasks.counts import send_counts
 
 
 @dag(
@@ -46,17 +47,12 @@ def collectors_sync() -> None:
     @task
     def choose_hosts(params: Any = None) -> list[str]:
         """The ids of the hosts, from config/collectors.yml."""
-        return collectors_wiring.hosts(params)
+        return collect.hosts(params)
 
     @task(map_index_template="{{ host }}", pool=Pool.COLLECTORS, execution_timeout=timedelta(hours=2))
     def sync_host(host: str) -> dict[str, Any]:
         """Fetch what is finished at one host, prove it, let the host forget what was proven long ago."""
-        return collectors_wiring.sync_host(host)
-
-    @task
-    def send_counts() -> dict[str, int]:
-        """What went in and out of every stage, into the table stage_counts; whatever became of the tasks before."""
-        return state_wiring.send_counts()
+        return collect.sync_host(host)
 
     sync_host.expand(host=choose_hosts()) >> send_counts().as_teardown()
 

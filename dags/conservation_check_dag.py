@@ -17,8 +17,8 @@ from typing import Any
 
 from airflow.sdk import CronTriggerTimetable, Param, dag
 
-from plugins import state_wiring
 from plugins.dag_defaults import DEFAULT_ARGS, START_DATE, Tag, task
+from plugins.tasks import counts
 
 
 @dag(
@@ -40,7 +40,7 @@ def conservation_check() -> None:
     @task
     def check_counts(params: Any = None) -> dict[str, int]:
         """Compare in with out; the difference fails the task."""
-        return state_wiring.check_counts(params)
+        return counts.check_counts(params)
 
     check_counts()
 

@@ -20,8 +20,9 @@ from typing import Any
 
 from airflow.sdk import CronTriggerTimetable, Param, dag
 
-from plugins import measurements_wiring, state_wiring
 from plugins.dag_defaults import DEFAULT_ARGS, START_DATE, Pool, Tag, task
+from plugins.tasks import load
+from plugins.tasks.counts import send_counts
 
 
 @dag(
@@ -51,22 +52,17 @@ def measurements_import() -> None:
     @task
     def postprocess_reports(params: Any = None) -> dict[str, Any]:
         """From staging to reports."""
-        return measurements_wiring.postprocess(params)
+        return load.postprocess(params)
 
     @task
     def import_reports(params: Any = None) -> dict[str, Any]:
         """From reports into MongoDB, to imported."""
-        return measurements_wiring.import_reports(params)
+        return load.import_reports(params)
 
     @task
     def export_bridges() -> dict[str, int]:
         """Which bridges are blocked where; how many results of each status."""
-        return measurements_wiring.export_bridges()
-
-    @task
-    def send_counts() -> dict[str, int]:
-        """What went in and out of every stage, into the table stage_counts; whatever became of the tasks before."""
-        return state_wiring.send_counts()
+        return load.export_bridges()
 
     postprocess_reports() >> import_reports() >> export_bridges() >> send_counts().as_teardown()
 

@@ -15,8 +15,9 @@ A warning about unknown files below `public/reports`: somebody put them there; l
 
 from airflow.sdk import CronTriggerTimetable, dag
 
-from plugins import measurements_wiring, state_wiring
 from plugins.dag_defaults import DEFAULT_ARGS, START_DATE, Pool, Tag, task
+from plugins.tasks import publish
+from plugins.tasks.counts import send_counts
 
 
 @dag(
@@ -34,12 +35,7 @@ def measurements_publish() -> None:
     @task
     def publish_reports() -> dict[str, int]:
         """From imported to the mirror."""
-        return measurements_wiring.publish()
-
-    @task
-    def send_counts() -> dict[str, int]:
-        """What went in and out of every stage, into the table stage_counts; whatever became of the tasks before."""
-        return state_wiring.send_counts()
+        return publish.publish()
 
     publish_reports() >> send_counts().as_teardown()
 

@@ -22,8 +22,8 @@ from typing import Any
 
 from airflow.sdk import Param, dag
 
-from plugins import measurements_wiring
 from plugins.dag_defaults import DEFAULT_ARGS, START_DATE, Pool, Tag, task
+from plugins.tasks import restore
 
 
 @dag(
@@ -50,7 +50,7 @@ def measurements_restore() -> None:
     @task
     def restore_report(params: Any = None) -> dict[str, Any]:
         """Say what would be replaced; replace it unless dry_run."""
-        return measurements_wiring.restore(params)
+        return restore.restore(params)
 
     restore_report()
 

@@ -23,8 +23,9 @@ from typing import Any
 
 from airflow.sdk import CronTriggerTimetable, Param, dag
 
-from plugins import sanitize_wiring, state_wiring
 from plugins.dag_defaults import DEFAULT_ARGS, START_DATE, Tag, task
+from plugins.tasks import sanitize
+from plugins.tasks.counts import send_counts
 
 
 @dag(
@@ -50,12 +51,7 @@ def sanitize_run() -> None:
     @task
     def sanitize_reports(params: Any = None) -> dict[str, Any]:
         """From raw to staging, quarantine or errored; how many of each."""
-        return sanitize_wiring.sanitize(params)
-
-    @task
-    def send_counts() -> dict[str, int]:
-        """What went in and out, into the table stage_counts; whatever became of the task before."""
-        return state_wiring.send_counts()
+        return sanitize.sanitize(params)
 
     sanitize_reports() >> send_counts().as_teardown()
 

@@ -22,8 +22,8 @@ from typing import Any
 
 from airflow.sdk import Param, dag
 
-from plugins import spool_runs
 from plugins.dag_defaults import DEFAULT_ARGS, START_DATE, Pool, Tag, stream_param, task
+from plugins.tasks import demo_events
 
 
 @dag(
@@ -65,7 +65,7 @@ def spool_demo_events() -> None:
     @task
     def append_events(params: Any = None) -> dict[str, Any]:
         """Generate and append; progress in the log."""
-        return spool_runs.append_demo_events(params)
+        return demo_events.append_demo_events(params)
 
     append_events()
 

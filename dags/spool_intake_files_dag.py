@@ -21,8 +21,8 @@ from typing import Any
 
 from airflow.sdk import Param, dag
 
-from plugins import spool_runs
 from plugins.dag_defaults import DEFAULT_ARGS, START_DATE, Pool, Tag, stream_param, task
+from plugins.tasks import log_files
 
 
 @dag(
@@ -58,7 +58,7 @@ def spool_intake_files() -> None:
     @task
     def append_lines(params: Any = None) -> dict[str, Any]:
         """Choose the files, append their lines."""
-        return spool_runs.take_in_log_files(params)
+        return log_files.take_in_log_files(params)
 
     append_lines()
 

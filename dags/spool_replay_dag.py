@@ -24,8 +24,9 @@ from typing import Any
 
 from airflow.sdk import CronTriggerTimetable, Param, dag
 
-from plugins import spool_runs
-from plugins.dag_defaults import ALL_STREAMS, DEFAULT_ARGS, START_DATE, Tag, stream_param, task
+from plugins.connections.engine import ALL_STREAMS
+from plugins.dag_defaults import DEFAULT_ARGS, START_DATE, Tag, stream_param, task
+from plugins.tasks import spool
 
 
 @dag(
@@ -63,7 +64,7 @@ def spool_replay() -> None:
     @task
     def drain_streams(params: Any = None) -> dict[str, dict[str, int]]:
         """All chosen streams side by side until the time is over."""
-        return spool_runs.drain_streams(params)
+        return spool.drain_streams(params)
 
     drain_streams()
 

@@ -23,8 +23,8 @@ from typing import Any
 
 from airflow.sdk import Param, dag
 
-from plugins import spool_runs
 from plugins.dag_defaults import DEFAULT_ARGS, START_DATE, Tag, stream_param, task
+from plugins.tasks import spool
 
 
 @dag(
@@ -57,7 +57,7 @@ def spool_rewind() -> None:
     @task
     def rewind_log(params: Any = None, dag_run: Any = None) -> dict[str, int]:
         """Print the plan; commit it unless dry_run."""
-        return spool_runs.rewind_log(params, who=f"airflow {dag_run.run_id}")
+        return spool.rewind_log(params, who=f"airflow {dag_run.run_id}")
 
     rewind_log()
 

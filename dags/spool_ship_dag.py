@@ -19,8 +19,8 @@ the same segment a second time is recognised by its checksum.
 
 from airflow.sdk import CronTriggerTimetable, dag
 
-from plugins import spool_runs
 from plugins.dag_defaults import DEFAULT_ARGS, START_DATE, Tag, task
+from plugins.tasks import spool
 
 
 @dag(
@@ -38,12 +38,12 @@ def spool_ship() -> None:
     @task
     def append_late_events() -> dict[str, int]:
         """State changes of Airflow that could not be appended when they happened."""
-        return spool_runs.append_late_events()
+        return spool.append_late_events()
 
     @task
     def ship_segments() -> dict[str, int]:
         """Seal what is due, ship what is sealed."""
-        return spool_runs.ship_segments()
+        return spool.ship_segments()
 
     append_late_events() >> ship_segments()
 

@@ -19,8 +19,9 @@ from typing import Any
 
 from airflow.sdk import CronTriggerTimetable, Param, dag
 
-from plugins import spool_runs, wiring
-from plugins.dag_defaults import ALL_STREAMS, DEFAULT_ARGS, START_DATE, Tag, stream_param, task
+from plugins.connections.engine import ALL_STREAMS
+from plugins.dag_defaults import DEFAULT_ARGS, START_DATE, Tag, stream_param, task
+from plugins.tasks import spool
 
 
 @dag(
@@ -44,12 +45,12 @@ def spool_verify() -> None:
     @task
     def choose_streams(params: Any = None) -> list[str]:
         """The names of the streams to verify."""
-        return wiring.stream_names(params["stream"])
+        return spool.stream_names(params["stream"])
 
     @task(map_index_template="{{ stream }}")
     def verify_stream(stream: str, params: Any = None) -> dict[str, int]:
         """One stream: the table is in the log, a difference fails the task."""
-        return spool_runs.verify_stream(stream, full=params["full"])
+        return spool.verify_stream(stream, full=params["full"])
 
     verify_stream.expand(stream=choose_streams())
 

@@ -15,7 +15,8 @@ from typing import Any, cast
 from airflow.sdk import ExceptionRetryPolicy, Param, RetryAction, RetryRule
 from airflow.sdk import task as airflow_task
 
-from plugins.alerts import explained
+from plugins.connections.engine import ALL_STREAMS
+from plugins.failure_hints import explained
 
 # A fixed past date: only schedules after it matter, and a moving one would make a new DAG version at each parse.
 START_DATE = datetime(2026, 1, 1, tzinfo=UTC)
@@ -76,8 +77,6 @@ DEFAULT_ARGS: dict[str, Any] = {
     "retry_policy": RETRY_POLICY,
     "execution_timeout": timedelta(minutes=30),
 }
-
-ALL_STREAMS = "all"
 
 
 def task(function: Callable[..., Any] | None = None, **options: Any) -> Callable[..., Any]:

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any, Protocol
 
-from plugins.alerts import explain
+from plugins.failure_hints import explain
 from spool.errors import NotOwner, TerminalError
 
 LOGGER = logging.getLogger(__name__)

@@ -2,7 +2,7 @@
 What the engine is told: streams and limits from `config/spool.yml`, places and credentials from the environment.
 
 The file holds data that belongs to the code base; it never holds a secret, a host or a path. Those are `Places`:
-in Airflow plugins/wiring.py takes them from connections, on the command line they are the SPOOL_* variables.
+in Airflow plugins/connections takes them from connections, on the command line they are the SPOOL_* variables.
 """
 
 from __future__ import annotations

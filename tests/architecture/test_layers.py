@@ -1,6 +1,8 @@
 """`dags/` is not a package, so import-linter cannot see it: its place in the layers is checked here."""
 
 import ast
+import subprocess
+import sys
 
 import pytest
 
@@ -51,7 +53,33 @@ def test_nothing_imports_dags_or_a_second_spelling(folder):
             assert name.partition(".")[0] not in {"dags", "tests", "hooks", "operators", "triggers", "stack"}, path
 
 
-def test_the_composition_root_is_light_to_import():
-    path = REPOSITORY / "plugins" / "wiring.py"
-    for name in imported(ast.parse(path.read_text()), at_top_only=True):
-        assert not name.startswith(("airflow", "spool", "include", "boto3")), f"wiring imports {name} at its top"
+# Loading one of these costs a parse of the DAGs, or a page of the UI, a second of processor time or more.
+HEAVY = {"aiokafka", "boto3", "botocore", "confluent_kafka", "duckdb", "numpy", "pandas", "pymongo"}
+LIGHT_ROOMS = [room for room in ("connections", "tasks", "listener", "ui") if (REPOSITORY / "plugins" / room).is_dir()]
+
+LOAD = """
+import importlib, pkgutil, sys
+room = importlib.import_module(sys.argv[1])
+names = [name for _, name, _ in pkgutil.walk_packages(room.__path__, f"{room.__name__}.")]
+for name in names:
+    importlib.import_module(name)
+print("\\n".join(["modules", *names, "loaded", *sys.modules]))
+"""
+
+
+@pytest.mark.parametrize("room", LIGHT_ROOMS)
+def test_a_room_of_plugins_is_light_to_import(room):
+    printed = subprocess.run(
+        [sys.executable, "-c", LOAD, f"plugins.{room}"], capture_output=True, text=True, cwd=REPOSITORY, check=True
+    ).stdout
+    modules, loaded = printed.partition("modules\n")[2].split("\nloaded\n")
+    assert len(modules.splitlines()) >= 2
+    heavy = {name for name in loaded.splitlines() if name in HEAVY}
+    assert heavy == set()
+
+
+def test_the_composition_root_loads_no_airflow_before_it_is_called():
+    for path in (REPOSITORY / "plugins" / "connections").glob("*.py"):
+        for name in imported(ast.parse(path.read_text()), at_top_only=True):
+            assert not name.startswith(("airflow", "include")), f"{path.name} imports {name} at its top"
+            assert not name.startswith("spool") or name == "spool.errors", f"{path.name} imports {name} at its top"

@@ -8,11 +8,11 @@ from typing import ClassVar, NamedTuple
 import pytest
 from airflow.dag_processing.dagbag import DagBag
 
-from plugins import wiring
-from plugins.late_events import put_aside
+from plugins.connections import engine
 from spool.audit.verify import VerifyReport, VerifyRow
 from spool.errors import OperatorNeeded, SpoolFull
 from spool.event import Event
+from spool.intake.late_events import put_aside
 from spool.replay.rewind import RewindPlan
 from tests.fakes.fake_spool_client import FakeSpoolClient
 from tests.support.airflow_home import REPOSITORY
@@ -43,7 +43,7 @@ def run(database):
 @pytest.fixture
 def client(monkeypatch):
     fake = FakeSpoolClient()
-    monkeypatch.setattr(wiring, "spool_client", lambda: fake)
+    monkeypatch.setattr(engine, "spool_client", lambda: fake)
     return fake
 
 
@@ -120,15 +120,15 @@ def replayers(monkeypatch):
     errors = {}
     FakeReplayer.asked.clear()
     monkeypatch.setattr(
-        wiring, "replayers", lambda names: {name: FakeReplayer(name, errors.get(name)) for name in names}
+        engine, "replayers", lambda names: {name: FakeReplayer(name, errors.get(name)) for name in names}
     )
     return errors
 
 
 def test_ship_sweeps_late_events_and_ships(run, client, monkeypatch, tmp_path):
     monkeypatch.setenv("SPOOL_FOLDER", str(tmp_path))
-    monkeypatch.setattr("plugins.state_events._recorder", lambda: None)
-    monkeypatch.setattr(wiring, "shipper", FakeShipper)
+    monkeypatch.setattr("plugins.listener.state_events._recorder", lambda: None)
+    monkeypatch.setattr(engine, "shipper", FakeShipper)
     put_aside(tmp_path, "airflow", Event(b"{}", key=b"k", id="late", time_ms=1))
     done = run("spool_ship")
     assert done.state == "success"
@@ -141,7 +141,7 @@ def test_ship_sweeps_late_events_and_ships(run, client, monkeypatch, tmp_path):
 def test_replay_drains_every_stream_and_only_counts_leave_the_task(run, replayers):
     done = run("spool_replay", seconds=3)
     assert done.state == "success"
-    streams = wiring.stream_names("all")
+    streams = engine.stream_names("all")
     assert sorted(stream for stream, _ in FakeReplayer.asked) == streams
     assert {asked["deadline_s"] for _, asked in FakeReplayer.asked} == {3}
     assert answers(done)["drain_streams"] == {stream: {"objects": 2, "events": 40} for stream in streams}
@@ -158,7 +158,7 @@ def test_a_stream_that_needs_an_operator_fails_the_run_after_the_others_had_thei
     done = run("spool_replay", seconds=1)
     (task_instance,) = done.get_task_instances()
     assert (done.state, task_instance.try_number) == ("failed", 1)
-    assert len(FakeReplayer.asked) == len(wiring.stream_names("all"))
+    assert len(FakeReplayer.asked) == len(engine.stream_names("all"))
     assert "stream=airflow What to do: see docs/runbooks/rewind.md" in caplog.text
 
 
@@ -172,8 +172,8 @@ PLAN = RewindPlan("demo", "k3x9", 1, from_offset=900, to_offset=400, to_segment=
 
 
 def test_a_rewind_is_dry_unless_it_is_said(run, monkeypatch, caplog):
-    monkeypatch.setattr(wiring, "plan_rewind", lambda stream, log, segment: PLAN)
-    monkeypatch.setattr(wiring, "rewind", lambda *asked, **more: pytest.fail("acted"))
+    monkeypatch.setattr(engine, "plan_rewind", lambda stream, log, segment: PLAN)
+    monkeypatch.setattr(engine, "rewind", lambda *asked, **more: pytest.fail("acted"))
     with caplog.at_level("INFO"):
         done = run("spool_rewind", log="k3x9", segment=2)
     assert done.state == "success"
@@ -183,7 +183,7 @@ def test_a_rewind_is_dry_unless_it_is_said(run, monkeypatch, caplog):
 
 def test_a_rewind_acts_when_it_is_said_and_notes_who(run, monkeypatch):
     asked = []
-    monkeypatch.setattr(wiring, "rewind", lambda *what, **why: asked.append((what, why)) or PLAN)
+    monkeypatch.setattr(engine, "rewind", lambda *what, **why: asked.append((what, why)) or PLAN)
     assert run("spool_rewind", log="k3x9", segment=2, reason="index rebuilt", dry_run=False).state == "success"
     ((what, why),) = asked
     assert what == ("demo", "k3x9", 2)
@@ -195,11 +195,11 @@ ROW = VerifyRow("demo", "k3x9", 1000, 1000, 0, 0, 0, 0, 0, 0, 0, 0)
 
 
 def test_verify_has_a_task_a_stream_and_a_table_in_its_log(run, monkeypatch, caplog):
-    monkeypatch.setattr(wiring, "verify", lambda stream, full: VerifyReport(stream, full, (ROW,), 0))
+    monkeypatch.setattr(engine, "verify", lambda stream, full: VerifyReport(stream, full, (ROW,), 0))
     with caplog.at_level("INFO"):
         done = run("spool_verify")
     assert done.state == "success"
-    assert len(done.get_task_instances()) == 1 + len(wiring.stream_names("all"))
+    assert len(done.get_task_instances()) == 1 + len(engine.stream_names("all"))
     assert "log   missing  doubled  out_of_order  gaps  archived  delivered" in caplog.text
     assert "k3x9        0        0             0     0     1,000      1,000" in caplog.text
 
@@ -208,7 +208,7 @@ def test_a_difference_fails_the_task_of_its_stream_only(run, monkeypatch, caplog
     def verify(stream, *, full):
         return VerifyReport(stream, full, (ROW._replace(missing=7 if stream == "demo" else 0),), 0)
 
-    monkeypatch.setattr(wiring, "verify", verify)
+    monkeypatch.setattr(engine, "verify", verify)
     done = run("spool_verify", full=True)
     assert done.state == "failed"
     states = [task.state for task in done.get_task_instances() if task.task_id == "verify_stream"]

@@ -12,7 +12,8 @@ import yaml
 from airflow.dag_processing.dagbag import DagBag
 
 from include.common.stage_ledger import StageCount
-from plugins import measurements_wiring, state_wiring, wiring
+from plugins.connections import engine, mariadb, measurement_state, mongo
+from plugins.tasks.counts import send
 from tests.fakes.fake_spool_client import FakeSpoolClient
 from tests.fakes.memory_measurements import MemoryMeasurements
 from tests.support.airflow_home import REPOSITORY
@@ -77,9 +78,9 @@ def place(tmp_path, monkeypatch):
     file.write_text(yaml.safe_dump({"version": 1, "collectors": hosts}))
     monkeypatch.setattr("include.measurements.collect.config.load.__defaults__", (file, {}))
     client, counts, store = FakeSpoolClient(), MemoryCounts(), MemoryMeasurements()
-    monkeypatch.setattr(wiring, "spool_client", lambda: client)
-    monkeypatch.setattr(state_wiring, "counts_table", lambda: counts)
-    monkeypatch.setattr(measurements_wiring, "database", lambda name: None)
+    monkeypatch.setattr(engine, "spool_client", lambda: client)
+    monkeypatch.setattr(mariadb, "counts_table", lambda: counts)
+    monkeypatch.setattr(mongo, "database", lambda name: None)
     monkeypatch.setattr("include.measurements.load.mongo_store.MeasurementStore", lambda database: store)
     monkeypatch.setattr("include.measurements.load.pipeline.observations", lambda *_: [])
     return tmp_path / "state", client, counts, store
@@ -136,9 +137,9 @@ def test_a_report_walks_to_the_mirror_and_the_counts_agree(run, place):
 
 def test_a_difference_fails_the_check_and_is_named(run, place, caplog):
     counts = place[2]
-    with state_wiring.ledger() as ledger:
+    with measurement_state.ledger() as ledger:
         ledger.take("sanitize", "sanitize", ["lost"])
-    state_wiring.send_counts()
+    send()
     assert run("conservation_check").state == "success"
     done = run("conservation_check", include_today=True)
     assert done.state == "failed"

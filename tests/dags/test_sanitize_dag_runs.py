@@ -9,7 +9,8 @@ import json
 import pytest
 from airflow.dag_processing.dagbag import DagBag
 
-from plugins import state_wiring, wiring
+from plugins.connections import engine
+from plugins.tasks import counts
 from tests.fakes.fake_spool_client import FakeSpoolClient
 from tests.support.airflow_home import REPOSITORY
 from tests.support.raw_batches import SECRETS, RawBatches, report
@@ -27,8 +28,8 @@ def database():
 @pytest.fixture
 def client(monkeypatch):
     fake = FakeSpoolClient()
-    monkeypatch.setattr(wiring, "spool_client", lambda: fake)
-    monkeypatch.setattr(state_wiring, "send_counts", lambda: {"rows": 1})
+    monkeypatch.setattr(engine, "spool_client", lambda: fake)
+    monkeypatch.setattr(counts, "send", lambda: {"rows": 1})
     return fake
 
 

@@ -5,10 +5,10 @@ import logging
 
 import pytest
 
-from plugins import state_events
-from plugins.late_events import FOLDER, sweep
-from plugins.state_events import Recorder, dag_run_event, task_instance_event
+from plugins.listener import state_events
+from plugins.listener.state_events import Recorder, dag_run_event, task_instance_event
 from spool.errors import LockTimeout, SettingsError, SpoolFull
+from spool.intake.late_events import FOLDER, sweep
 from tests.fakes.fake_spool_client import FakeSpoolClient
 from tests.support.run_objects import dag_run, task_instance
 
@@ -127,10 +127,10 @@ def test_without_a_spool_folder_it_says_once_that_nothing_is_recorded(monkeypatc
 def test_a_try_that_will_be_repeated_is_told_from_a_failure(monkeypatch):
     from airflow.sdk.api.datamodels._generated import TaskInstanceState
 
-    from plugins.state_events_plugin import StateEventListener
+    from plugins.listener.state_events_plugin import StateEventListener
 
     seen = []
-    monkeypatch.setattr("plugins.state_events_plugin.record", lambda make, *rest: seen.append(rest[1]))
+    monkeypatch.setattr("plugins.listener.state_events_plugin.record", lambda make, *rest: seen.append(rest[1]))
     for state in (TaskInstanceState.UP_FOR_RETRY, TaskInstanceState.FAILED):
         instance = task_instance()
         instance.state = state

@@ -4,10 +4,10 @@ import os
 
 import pytest
 
-from plugins import wiring
-from plugins.late_events import FOLDER, sweep
-from plugins.state_events import Recorder, dag_run_event
+from plugins.connections import engine, host_folders
+from plugins.listener.state_events import Recorder, dag_run_event
 from spool.format.record_batch import records
+from spool.intake.late_events import FOLDER, sweep
 from spool.log.folder import log_folders
 from spool.log.reader import tail
 from tests.support.run_objects import dag_run
@@ -33,14 +33,14 @@ def recorded(folder):
 
 def test_an_event_is_durable_with_its_id_type_and_key(folder):
     event = dag_run_event(dag_run(), "running")
-    recorder = Recorder(wiring.spool_folder(), wiring.spool_client)
+    recorder = Recorder(host_folders.spool_folder(), engine.spool_client)
     recorder.record(event)
     assert (recorder.appended, recorder.put_aside) == (1, 0)
     assert recorded(folder) == [(event.id, "airflow.dag_run.running", b"reports/manual__1")]
 
 
 def test_forked_task_processes_record_into_the_same_log_beside_their_parent(folder):
-    recorder = Recorder(wiring.spool_folder(), wiring.spool_client)
+    recorder = Recorder(host_folders.spool_folder(), engine.spool_client)
     recorder.record(dag_run_event(dag_run(), "running"))
     children = []
     for number in range(4):
@@ -65,9 +65,9 @@ def test_what_was_put_aside_arrives_with_its_own_id(folder, monkeypatch):
         raise OSError("no descriptors left")
 
     event = dag_run_event(dag_run(), "failed")
-    Recorder(wiring.spool_folder(), no_client).record(event)
+    Recorder(host_folders.spool_folder(), no_client).record(event)
     assert recorded(folder) == []
-    with wiring.spool_client() as client:
+    with engine.spool_client() as client:
         assert sweep(folder, client) == {"appended": 1, "broken": 0}
     assert recorded(folder) == [(event.id, "airflow.dag_run.failed", b"reports/manual__1")]
     assert list((folder / FOLDER).iterdir()) == []

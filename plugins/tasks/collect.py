@@ -1,16 +1,15 @@
-"""What the tasks of `collectors_sync` do: each function is one task, returns ids and counts, and may be run again."""
+"""The tasks of `collectors_sync`."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from plugins import state_wiring, wiring
-from plugins.spool_runs import known_only
-
-if TYPE_CHECKING:
-    from include.measurements.collect.announcements import Announcements
+from plugins.conf import known_only
+from plugins.connections import measurement_state
+from plugins.connections.host_folders import state_folder
+from spool.errors import SettingsError
 
 SOURCE = "spillway/collectors"
 
@@ -18,7 +17,6 @@ SOURCE = "spillway/collectors"
 def hosts(params: Mapping[str, Any]) -> list[str]:
     """Ids of the hosts to sync: one, or all for an empty text. SettingsError names file and key, or the known ids."""
     from include.measurements.collect import config
-    from spool.errors import SettingsError
 
     only = known_only(params, "host")["host"]
     known = config.load()
@@ -31,16 +29,12 @@ def sync_host(host: str) -> dict[str, Any]:
     """One sync of one host; see include/measurements/collect/pipeline.py."""
     from include.measurements.collect import composition, config
 
-    with state_wiring.ledger() as ledger:
+    with measurement_state.ledger() as ledger:
         summary = composition.sync_one(
-            config.load()[host], state_wiring.state_folder(), ledger, state_wiring.events(SOURCE), announcements
+            config.load()[host],
+            state_folder(),
+            ledger,
+            measurement_state.events(SOURCE),
+            measurement_state.announcements,
         )
     return {**dataclasses.asdict(summary), "batches": len(summary.batches)}
-
-
-def announcements() -> Announcements:
-    """From Kafka; opened only for hosts that announce."""
-    from include.measurements.collect.announcements import STREAM
-    from include.measurements.collect.kafka_announcements import KafkaAnnouncements
-
-    return KafkaAnnouncements(wiring.kafka(), wiring.settings().stream(STREAM).topic)

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from plugins.alerts import explain, explained
+from plugins.failure_hints import explain, explained
 from spool.errors import AppendUnknown, LockTimeout, SettingsError
 
 

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from plugins.late_events import FOLDER, put_aside, sweep
 from spool.errors import SpoolFull
 from spool.event import Event
+from spool.intake.late_events import FOLDER, put_aside, sweep
 from tests.fakes.fake_spool_client import FakeSpoolClient
 
 

@@ -1,20 +1,15 @@
-"""
-What the tasks of `sanitize_run` do: each function is one task, returns counts, and may be run again.
-
-    variable SPILLWAY_BRIDGES   the bridge map; only the sanitizer opens it
-"""
+"""The task of `sanitize_run`."""
 
 from __future__ import annotations
 
 import dataclasses
 import logging
-import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from plugins import state_wiring
-from plugins.spool_runs import known_only
+from plugins.conf import known_only
+from plugins.connections import measurement_state
+from plugins.connections.host_folders import bridge_map, state_folder
 
 LOGGER = logging.getLogger(__name__)
 
@@ -27,28 +22,17 @@ def sanitize(params: Mapping[str, Any]) -> dict[str, Any]:
     from include.measurements.sanitize import config, pipeline
     from include.measurements.state_folders import StateFolders
 
-    folders = StateFolders(state_wiring.state_folder())
-    with state_wiring.ledger() as ledger:
+    folders = StateFolders(state_folder())
+    with measurement_state.ledger() as ledger:
         job = pipeline.Job(
             raw=folders.root / "raw",
             folders=folders,
             bridges=bridge_map(),
             settings=config.load(),
             ledger=ledger,
-            emit=state_wiring.events(SOURCE),
+            emit=measurement_state.events(SOURCE),
             limit=pipeline.Limit(conf["max_reports"], conf["seconds"]),
             tell=lambda report: LOGGER.info("%s: %s %s", report.file, report.status, report.reason),
         )
         summary = pipeline.run(job)
     return dataclasses.asdict(summary) | {"refused": len(summary.refused)}
-
-
-def bridge_map() -> Path:
-    """SettingsError where the variable is missing."""
-    from spool.errors import SettingsError
-
-    if not (path := os.environ.get("SPILLWAY_BRIDGES", "")):
-        raise SettingsError(
-            "SPILLWAY_BRIDGES is not set", hint="the path of the bridge map; see include/measurements/sanitize"
-        )
-    return Path(path)

@@ -1,4 +1,4 @@
-"""The listener that Airflow loads in each of its processes; what it does is in plugins/state_events.py."""
+"""The listener that Airflow loads in each of its processes; what it does is in plugins/listener/state_events.py."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from airflow.listeners import hookimpl
 from airflow.plugins_manager import AirflowPlugin
 
-from plugins.state_events import dag_run_event, record, task_instance_event
+from plugins.listener.state_events import dag_run_event, record, task_instance_event
 
 
 class StateEventListener:

@@ -12,12 +12,13 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+from spool.errors import AppendUnknown, SpoolError, TerminalError, TransientError
+
 LOGGER = logging.getLogger(__name__)
 
 
 def explained(function: Callable[..., Any]) -> Callable[..., Any]:
     """Log what to do about an error of ours, then let it go on. Around each task by `task` of plugins.dag_defaults."""
-    from spool.errors import SpoolError
 
     @functools.wraps(function)
     def call(*arguments: Any, **named: Any) -> Any:
@@ -34,8 +35,6 @@ def explained(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def explain(error: object) -> list[str]:
     """The lines for one error: what it is, its hint, and whether it is tried again. Empty for errors not ours."""
-    from spool.errors import AppendUnknown, SpoolError, TerminalError, TransientError
-
     if not isinstance(error, SpoolError):
         return []
     lines = [f"{type(error).__name__}: {error}"]

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from plugins import wiring
+from plugins.connections import engine, host_folders, kafka, store
 from spool.errors import SettingsError
 
 pytestmark = pytest.mark.dags
@@ -35,18 +35,18 @@ def connections(monkeypatch):
 
 def test_the_store_has_endpoint_keys_and_bucket_of_the_connection_without_asking_it(connections):
     connections(aws_spool=AWS)
-    store = wiring.object_store()
-    client = store._client
+    archive = store.object_store()
+    client = archive._client
     assert client.meta.endpoint_url == "http://127.0.0.1:9"
     assert client.meta.region_name == "us-east-1"
     assert client.meta.config.s3["addressing_style"] == "path"
     assert client._request_signer._credentials.access_key == "the-key"
-    assert store._bucket == "spool-here"
+    assert archive._bucket == "spool-here"
 
 
 def test_the_client_is_made_as_the_archive_demands(connections):
     connections(aws_spool=AWS)
-    config = wiring.object_store()._client.meta.config
+    config = store.object_store()._client.meta.config
     assert config.retries["total_max_attempts"] == 1
     assert config.read_timeout <= 10
 
@@ -54,17 +54,17 @@ def test_the_client_is_made_as_the_archive_demands(connections):
 def test_the_variable_names_the_bucket_too(connections, monkeypatch):
     connections(aws_spool={**AWS, "extra": {"endpoint_url": "http://127.0.0.1:9"}})
     monkeypatch.setenv("SPOOL_S3_BUCKET", "from-variable")
-    assert wiring.object_store()._bucket == "from-variable"
+    assert store.object_store()._bucket == "from-variable"
 
 
 def test_no_bucket_anywhere_says_where_to_put_it(connections):
     connections(aws_spool={**AWS, "extra": {"endpoint_url": "http://127.0.0.1:9"}})
     with pytest.raises(SettingsError, match="names no bucket") as missing:
-        wiring.object_store()
+        store.object_store()
     assert "SPOOL_S3_BUCKET" in missing.value.hint
 
 
-@pytest.mark.parametrize(("make", "name"), [(wiring.object_store, "aws_spool"), (wiring.kafka, "kafka_spool")])
+@pytest.mark.parametrize(("make", "name"), [(store.object_store, "aws_spool"), (kafka.client_settings, "kafka_spool")])
 def test_a_connection_that_is_not_defined_is_named_and_not_tried_again(connections, make, name):
     with pytest.raises(SettingsError, match=f"the connection {name} is not defined") as missing:
         make()
@@ -73,29 +73,29 @@ def test_a_connection_that_is_not_defined_is_named_and_not_tried_again(connectio
 
 def test_kafka_settings_are_the_connections_extra(connections):
     connections(kafka_spool=KAFKA)
-    assert wiring.kafka() == {"bootstrap.servers": "127.0.0.1:9", "client.id": "spillway"}
+    assert kafka.client_settings() == {"bootstrap.servers": "127.0.0.1:9", "client.id": "spillway"}
 
 
 def test_a_kafka_connection_without_broker_says_so(connections):
     connections(kafka_spool={"conn_type": "kafka", "extra": {}})
     with pytest.raises(SettingsError, match="names no broker"):
-        wiring.kafka()
+        kafka.client_settings()
 
 
 def test_no_spool_folder_says_so(connections):
     with pytest.raises(SettingsError, match="SPOOL_FOLDER is not set"):
-        wiring.spool_folder()
+        host_folders.spool_folder()
 
 
 def test_streams_are_chosen_by_name_or_all():
-    assert wiring.stream_names("demo") == ["demo"]
-    assert len(wiring.stream_names("all")) >= 6
+    assert engine.stream_names("demo") == ["demo"]
+    assert len(engine.stream_names("all")) >= 6
     with pytest.raises(SettingsError, match="unknown stream"):
-        wiring.stream_names("nothing")
+        engine.stream_names("nothing")
 
 
 def test_no_error_repeats_the_secret(connections):
     connections(aws_spool={**AWS, "extra": {}})
     with pytest.raises(SettingsError) as missing:
-        wiring.object_store()
+        store.object_store()
     assert "the-secret" not in f"{missing.value} {missing.value.hint}"

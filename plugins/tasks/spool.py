@@ -1,9 +1,4 @@
-"""
-What the tasks of the spool's DAGs do: each function is one task, returns ids and counts only, and may be run again.
-
-The work is done in spool/ and include/; here the pieces of `wiring` are handed over and the outcome is put into words
-for the task's log. A conf key that the DAG does not know is refused: Airflow itself lets any through.
-"""
+"""The tasks of the DAGs of the spool itself: ship, replay, verify, rewind."""
 
 from __future__ import annotations
 
@@ -12,23 +7,31 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from plugins import wiring
-from plugins.log_table import log_rows
+from plugins.conf import known_only
+from plugins.connections import engine
+from plugins.connections.host_folders import spool_folder
+from plugins.log_rows import log_rows
+from spool.errors import SettingsError
 
 LOGGER = logging.getLogger(__name__)
 
 
+def stream_names(choice: str) -> list[str]:
+    """One stream, or every stream for `all`."""
+    return engine.stream_names(choice)
+
+
 def append_late_events() -> dict[str, int]:
     """Append what the listener had to put aside. LockTimeout, SpoolFull: nothing of that file was written."""
-    from plugins.late_events import sweep
+    from spool.intake.late_events import sweep
 
-    with wiring.spool_client() as client:
-        return sweep(wiring.spool_folder(), client)
+    with engine.spool_client() as client:
+        return sweep(spool_folder(), client)
 
 
 def ship_segments() -> dict[str, int]:
     """Seal what is due and ship what is sealed, in this host's folder."""
-    summary = wiring.shipper().ship_once()
+    summary = engine.shipper().ship_once()
     LOGGER.info("%s", summary)
     return counts(summary)
 
@@ -38,7 +41,7 @@ def drain_streams(params: Mapping[str, Any]) -> dict[str, dict[str, int]]:
     from plugins.spool_drain import drain_side_by_side
 
     conf = known_only(params, "stream", "seconds", "max_events", "dry_run")
-    replayers = wiring.replayers(wiring.stream_names(conf["stream"]))
+    replayers = engine.replayers(engine.stream_names(conf["stream"]))
     summaries = drain_side_by_side(
         replayers, max_events=conf["max_events"], seconds=conf["seconds"], dry_run=conf["dry_run"]
     )
@@ -53,7 +56,7 @@ def verify_stream(stream: str, *, full: bool) -> dict[str, int]:
     """Compare archive and Kafka. VerifyFailed, after the table was logged, where they differ."""
     from spool.audit.verify import demand_green
 
-    report = wiring.verify(stream, full=full)
+    report = engine.verify(stream, full=full)
     log_rows([_verdict_first(row._asdict()) for row in report.rows])
     if report.foreign:
         LOGGER.warning("%s records of the topic were written by no spool", report.foreign)
@@ -73,8 +76,6 @@ def _verdict_first(row: Mapping[str, object]) -> dict[str, object]:
 
 def rewind_log(params: Mapping[str, Any], *, who: str) -> dict[str, int]:
     """Print the plan; act on it unless `dry_run`. Without a log: the logs there are."""
-    from spool.errors import SettingsError
-
     conf = known_only(params, "stream", "log", "segment", "reason", "dry_run")
     stream, log, segment = conf["stream"], conf["log"], conf["segment"]
     if not conf["dry_run"]:
@@ -83,11 +84,11 @@ def rewind_log(params: Mapping[str, Any], *, who: str) -> dict[str, int]:
                 "conf: log and reason are needed when dry_run is off",
                 hint="run it dry first; then trigger with log, segment, a reason and dry_run false",
             )
-        made = wiring.rewind(stream, log, segment, reason=conf["reason"], who=who)
+        made = engine.rewind(stream, log, segment, reason=conf["reason"], who=who)
     elif log:
-        made = wiring.plan_rewind(stream, log, segment)
+        made = engine.plan_rewind(stream, log, segment)
     else:
-        rows = wiring.replayers([stream])[stream].plan()
+        rows = engine.replayers([stream])[stream].plan()
         LOGGER.info("no log was named; these are the logs of %s:", stream)
         log_rows([row._asdict() for row in rows])
         return {"logs": len(rows)}
@@ -99,35 +100,6 @@ def rewind_log(params: Mapping[str, Any], *, who: str) -> dict[str, int]:
         made.skipped,
     )
     return counts(made)
-
-
-def append_demo_events(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Generate and append a demo load."""
-    from include.demo_events.config import demo_request
-    from include.demo_events.pipeline import append_load
-
-    request = demo_request(params)
-    with wiring.spool_client() as client:
-        return append_load(client, request, wiring.settings())
-
-
-def take_in_log_files(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Append the lines of the chosen log files."""
-    from include.log_files import config
-    from include.log_files.pipeline import take_in
-
-    request = config.intake_request(params)
-    with wiring.spool_client() as client:
-        return take_in(client, request, config.load())
-
-
-def known_only(params: Mapping[str, Any], *known: str) -> dict[str, Any]:
-    """The conf with exactly these keys; SettingsError names one that is not known."""
-    from spool.errors import SettingsError
-
-    if unknown := sorted(set(params) - set(known)):
-        raise SettingsError(f"conf: unknown key {unknown[0]!r}", hint=f"known keys are {', '.join(known)}")
-    return {key: params[key] for key in known}
 
 
 def counts(summary: Any) -> dict[str, int]:

@@ -27,9 +27,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from plugins import wiring
-from plugins.late_events import put_aside
+from plugins.connections import engine, host_folders
 from spool.event import Event
+from spool.intake.late_events import put_aside
 
 if TYPE_CHECKING:
     from spool.intake.client import SpoolClient
@@ -127,7 +127,7 @@ def _recorder() -> Recorder | None:
     if not os.environ.get("SPOOL_FOLDER"):
         LOGGER.warning("SPOOL_FOLDER is not set: state changes of Airflow are not recorded in this process")
         return None
-    return Recorder(wiring.spool_folder(), wiring.spool_client)
+    return Recorder(host_folders.spool_folder(), engine.spool_client)
 
 
 def _event(kind: str, payload: dict[str, Any]) -> Event:

@@ -1,0 +1,58 @@
+"""The tasks of `measurements_import`."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from plugins.conf import known_only
+from plugins.connections import measurement_state, mongo
+from plugins.connections.host_folders import state_folder
+
+if TYPE_CHECKING:
+    from include.measurements.folders import Folders
+    from include.measurements.load.stage import Limit
+
+SOURCE = "spillway/measurements"
+
+
+def postprocess(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Every report of staging to reports."""
+    from include.measurements.load import pipeline
+
+    with measurement_state.ledger() as ledger:
+        summary = pipeline.postprocess(_folders(), ledger, measurement_state.events(SOURCE), _limit(params))
+    return dataclasses.asdict(summary)
+
+
+def import_reports(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Every report of reports into MongoDB, then to imported."""
+    from include.measurements.load import pipeline
+    from include.measurements.load.mongo_store import MeasurementStore
+
+    store = MeasurementStore(mongo.database(mongo.MONGO_IMPORT))
+    with measurement_state.ledger() as ledger:
+        summary = pipeline.import_reports(_folders(), ledger, measurement_state.events(SOURCE), _limit(params), store)
+    return dataclasses.asdict(summary)
+
+
+def export_bridges() -> dict[str, int]:
+    """Write the table of blocked bridges from what MongoDB holds."""
+    from include.measurements import config
+    from include.measurements.load import pipeline
+
+    return pipeline.export_bridges(_folders(), config.load(), mongo.database(mongo.MONGO_READ))
+
+
+def _folders() -> Folders:
+    from include.measurements.folders import Folders
+
+    return Folders(state_folder())
+
+
+def _limit(params: Mapping[str, Any]) -> Limit:
+    from include.measurements.load.stage import Limit
+
+    conf = known_only(params, "max_reports", "seconds")
+    return Limit(reports=conf["max_reports"], deadline_s=conf["seconds"])

@@ -1,0 +1,22 @@
+"""The task of `measurements_publish`."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from plugins.connections import measurement_state
+from plugins.connections.host_folders import state_folder
+
+SOURCE = "spillway/measurements"
+
+
+def publish() -> dict[str, int]:
+    """Make the mirror show what imported holds."""
+    from include.measurements import config
+    from include.measurements.folders import Folders
+    from include.measurements.publish import mirror
+
+    folders, title = Folders(state_folder()), config.load().mirror_title
+    with measurement_state.ledger() as ledger:
+        summary = mirror.publish(folders, ledger, measurement_state.events(SOURCE), title)
+    return dataclasses.asdict(summary)
