@@ -25,11 +25,11 @@ from benchmarks.measure import peak_memory_mb, publish, summary
 from include.clients import mongo
 from include.common.emit import no_events
 from include.common.stage_ledger import StageLedger
-from include.measurements.folders import Folders
 from include.measurements.load import pipeline
 from include.measurements.load.mongo_store import BULK_DOCUMENTS, MeasurementStore
 from include.measurements.load.prepared_file import PreparedFile
 from include.measurements.load.stage import Limit
+from include.measurements.state_folders import StateFolders
 from tests.support.secantus import secantus
 
 
@@ -45,7 +45,7 @@ def report(number: int, entries: int) -> str:
     return yaml.dump_all(documents, Dumper=yaml.CSafeDumper, explicit_start=True, explicit_end=True)
 
 
-def prepared_documents(folders: Folders) -> list[dict[str, Any]]:
+def prepared_documents(folders: StateFolders) -> list[dict[str, Any]]:
     """What the import sends, as the bare loop gets it: decoded, with ids of its own."""
     documents = []
     for name in folders.reports("reports"):
@@ -66,7 +66,7 @@ def bare(uri: str, documents: list[dict[str, Any]]) -> float:
     return len(documents) / (time.perf_counter() - started)
 
 
-def imported(uri: str, folders: Folders, ledger: StageLedger, total: int) -> float:
+def imported(uri: str, folders: StateFolders, ledger: StageLedger, total: int) -> float:
     store = MeasurementStore(emptied(uri))
     started = time.perf_counter()
     summary_of_run = pipeline.import_reports(folders, ledger, no_events, Limit(), store)
@@ -93,7 +93,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name, secantus(Path(name)) as uri:
         root = Path(name) / "state"
         root.mkdir()
-        folders = Folders(root)
+        folders = StateFolders(root)
         size = 0
         for number in range(options.reports):
             size += folders.path("staging", f"r{number:05}").write_text(report(number, options.entries))
@@ -125,7 +125,7 @@ def main() -> None:
     )
 
 
-def prepare_again(folders: Folders) -> None:
+def prepare_again(folders: StateFolders) -> None:
     from include.measurements.load import prepared_file
 
     for name in folders.reports("reports"):

@@ -114,7 +114,7 @@ def _where(place: Place, mark: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for state in STATES:
         for path in place.path("state", state).rglob(f"*{mark}*"):
-            if path.is_file() and not path.name.endswith(".reason.json"):
+            if path.is_file():
                 name = path.name.split(f"-{mark}")[0] + f"-{mark}.yamloo"
                 found[name] = path.parent.relative_to(place.path("state")).as_posix()
     return found

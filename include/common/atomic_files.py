@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -12,7 +13,7 @@ COPIES_MAX = 1000
 def write_durably(path: Path, content: str | bytes, mode: int = 0o640) -> None:
     """The whole content or, whenever we die, what was there before. Durable when it returns."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.new")
+    temporary = temporary_path(path)
     with temporary.open("wb") as file:
         os.fchmod(file.fileno(), mode)
         file.write(content.encode() if isinstance(content, str) else content)
@@ -20,6 +21,15 @@ def write_durably(path: Path, content: str | bytes, mode: int = 0o640) -> None:
         os.fsync(file.fileno())
     temporary.replace(path)
     fsync_folder(path.parent)
+
+
+def temporary_path(path: Path) -> Path:
+    """
+    Where `path` is written before it gets its name: hidden, beside it, the same each time for the same path.
+
+    Of fixed length, because a name may have 255 bytes and `path` may have all of them.
+    """
+    return path.with_name(f".{hashlib.sha256(os.fsencode(path.name)).hexdigest()[:32]}.new")
 
 
 def rename_durably(source: Path, target: Path) -> None:

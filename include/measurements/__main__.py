@@ -27,13 +27,13 @@ from include.common.emit import Emit, no_events
 from include.common.spool_events import spool_events
 from include.common.stage_ledger import StageLedger
 from include.measurements import config
-from include.measurements.folders import Folders
 from include.measurements.load import pipeline
 from include.measurements.load.mongo_store import MeasurementStore
 from include.measurements.load.stage import Limit
 from include.measurements.publish import mirror, mirror_server
 from include.measurements.restore.restorer import Restorer
 from include.measurements.restore.sanitize_command import sanitize_command
+from include.measurements.state_folders import StateFolders
 from spool.errors import SettingsError, SpoolError, TransientError
 
 TRY_AGAIN = 75
@@ -56,12 +56,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _postprocess(options: argparse.Namespace) -> None:
     with _ledger(options) as ledger:
-        summary = pipeline.postprocess(Folders(options.state), ledger, _events(), _limit(options))
+        summary = pipeline.postprocess(StateFolders(options.state), ledger, _events(), _limit(options))
     _say(options, dataclasses.asdict(summary))
 
 
 def _import(options: argparse.Namespace) -> None:
-    folders = Folders(options.state)
+    folders = StateFolders(options.state)
     store = MeasurementStore(mongo.database(_variable("SPILLWAY_MONGO_IMPORT_URI")))
     with _ledger(options) as ledger:
         summary = pipeline.import_reports(folders, ledger, _events(), _limit(options), store)
@@ -73,12 +73,12 @@ def _import(options: argparse.Namespace) -> None:
 def _publish(options: argparse.Namespace) -> None:
     with _ledger(options) as ledger:
         title = config.load(options.config).mirror_title
-        summary = mirror.publish(Folders(options.state), ledger, _events(), title)
+        summary = mirror.publish(StateFolders(options.state), ledger, _events(), title)
     _say(options, dataclasses.asdict(summary))
 
 
 def _restore(options: argparse.Namespace) -> None:
-    folders, emit = Folders(options.state), _events()
+    folders, emit = StateFolders(options.state), _events()
     store = MeasurementStore(mongo.database(_variable("SPILLWAY_MONGO_IMPORT_URI")))
     title = config.load(options.config).mirror_title
     with _ledger(options) as ledger:
@@ -95,7 +95,7 @@ def _restore(options: argparse.Namespace) -> None:
 
 
 def _serve(options: argparse.Namespace) -> None:
-    public = Folders(options.state).public
+    public = StateFolders(options.state).public
     public.mkdir(exist_ok=True)
     with mirror_server.server(public, options.address, options.port) as server:
         _say(options, {"serving": str(public), "url": f"http://{options.address}:{server.server_port}/"})

@@ -18,8 +18,11 @@ from typing import NamedTuple
 from spool.errors import TerminalError
 
 MANIFEST_SUFFIX = ".manifest"
-# Longest path of Linux, twice the largest batch of the gate.
-PATH_BYTES_MAX = 4096
+# Half of Linux's longest path; the other half is for the folders in front of it. collector_gate has the same limit.
+PATH_BYTES_MAX = 2048
+# The longest name of a file on every file system in use.
+NAME_BYTES_MAX = 255
+# Twice the largest batch of the gate.
 FILES_MAX = 20_000
 
 _LINE = re.compile(r"([0-9a-f]{64})  (.+)\Z")
@@ -71,13 +74,20 @@ def encode(manifest: Manifest) -> str:
 
 
 def is_safe_path(path: str) -> bool:
-    """Relative, below its folder whatever it is joined to, and one line of text."""
-    parts = path.split("/")
+    """
+    Relative, below its folder whatever it is joined to, one line of text, and no part of it hidden.
+
+    Hidden names mark what is still being written, here as on a collector: a later stage would never take them.
+    """
     return (
         path.isprintable()
-        and len(os.fsencode(path)) <= PATH_BYTES_MAX
-        and not any(part in ("", ".", "..") for part in parts)
+        and len(path.encode()) <= PATH_BYTES_MAX
+        and all(_is_safe_name(part) for part in path.split("/"))
     )
+
+
+def _is_safe_name(part: str) -> bool:
+    return part != "" and not part.startswith(".") and len(part.encode()) <= NAME_BYTES_MAX
 
 
 def compare(folder: Path, manifest: Manifest) -> Difference:
@@ -92,7 +102,7 @@ def compare(folder: Path, manifest: Manifest) -> Difference:
 
 
 def hashed(folder: Path) -> dict[str, str]:
-    """The manifest of what lies below `folder` now; ManifestRefused for what is not a regular file with a fit name."""
+    """The manifest of what lies below `folder` now; ManifestRefused for what is no regular file, or has no fit name."""
     manifest: dict[str, str] = {}
     for path, file in _files(folder).items():
         if not _is_regular(file) or not is_safe_path(path):
@@ -102,8 +112,8 @@ def hashed(folder: Path) -> dict[str, str]:
 
 
 def sha256_of(file: Path) -> str:
-    """In hex; a symbolic link is not followed."""
-    descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW)
+    """In hex; a symbolic link is not followed, and a pipe is not waited for."""
+    descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     with os.fdopen(descriptor, "rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
@@ -113,10 +123,16 @@ def _is_regular(file: Path) -> bool:
 
 
 def _files(folder: Path) -> dict[str, Path]:
-    found: dict[str, Path] = {}
-    for parent, folders, names in os.walk(folder):
+    files: dict[str, Path] = {}
+    for parent, folders, names in os.walk(folder, onerror=_raise):
         links = [name for name in folders if Path(parent, name).is_symlink()]
         for name in (*names, *links):
             file = Path(parent, name)
-            found[file.relative_to(folder).as_posix()] = file
-    return found
+            files[file.relative_to(folder).as_posix()] = file
+    return files
+
+
+def _raise(error: OSError) -> None:
+    # os.walk would pass over what it cannot read, and a manifest would lack its files. A missing folder is empty.
+    if not isinstance(error, FileNotFoundError):
+        raise error

@@ -1,34 +1,38 @@
 """
-The states of a report are folders below one root, on one file system; a state change is one rename.
+The states of a measurement report are folders below one root, on one file system; a state change is one rename.
 
-    raw ── sanitize ──> staging ── post-process ──> reports ── import ──> imported
-     ├────────────────> quarantine/<reason>      what may not go on until a person has looked at it
-     └────────────────> errored/<reason>         what cannot go on as it is
+    raw ── sanitize ──> staging ── post-process ──> reports ── import ──> imported ── publish copies ──> public
+     │                     └──────────────┬────────────┘
+     ├──> quarantine/<reason>             │      what may not go on until a person has looked at it
+     └──────────────> errored/<reason> <──┘      what cannot go on as it is
     archive             the originals, gzipped, readable for the owner only
 
-A report's path relative to its folder, `<collector>/<batch>/<path>`, stays the same from state to state. Beside a
-report in quarantine or errored lies `<name>.reason.json`, written before it.
+A measurement report's path relative to its folder, `<collector>/<batch>/<path>`, stays the same from state to state.
+Why one is held is a file of its own below `reasons` (held_reasons.py), written before the move. `prepared`, `exports`
+and `public` hold what can be made again; `restoring` holds restores at work.
 """
 
 from __future__ import annotations
 
 import fcntl
-import json
+import hashlib
+import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
-from include.common.atomic_files import free_name, rename_durably, write_durably
+from include.common.atomic_files import free_name, rename_durably
+from include.measurements.held_reasons import HeldReasons
 from spool.errors import SettingsError, TransientError
 
-REASON_SUFFIX = ".reason.json"
-HELD_KINDS: tuple[HeldKind, ...] = ("quarantine", "errored")
-PUBLISHABLE = ("staging", "reports", "imported")
-# Only the owner may look into these: originals and what was not sanitized.
-PRIVATE = ("raw", "quarantine", "errored", "archive", "sanitizing", "bad_documents")
-
+PublishableState = Literal["staging", "reports", "imported"]
 HeldKind = Literal["quarantine", "errored"]
+
+PUBLISHABLE: tuple[PublishableState, ...] = ("staging", "reports", "imported")
+HELD_KINDS: tuple[HeldKind, ...] = ("quarantine", "errored")
+# Only the owner may look into these: originals and what was not sanitized.
+PRIVATE = ("raw", *HELD_KINDS, "reasons", "archive", "sanitizing", "bad_documents")
 
 
 class AnotherRun(TransientError):
@@ -45,27 +49,56 @@ class StateFolders:
             if not folder.exists():
                 folder.mkdir(parents=True, mode=0o700 if name in PRIVATE else 0o750)
         check_one_file_system(root, *(root / name for name in (*PUBLISHABLE, *PRIVATE)))
+        self.prepared, self.exports, self.public = root / "prepared", root / "exports", root / "public"
+        self.errored, self.restoring = root / "errored", root / "restoring"
+        self.reasons = HeldReasons(root / "reasons", root)
 
     def path(self, state: str, report: str) -> Path:
         return self.root / state / report
+
+    def prepared_path(self, report: str) -> Path:
+        """Named by a hash: a report's name may be as long as a name can be."""
+        return self.prepared / f"{hashlib.sha256(report.encode()).hexdigest()[:40]}.bson"
+
+    def reports(self, state: PublishableState) -> list[str]:
+        """Regular files below the state folder, sorted; hidden ones are being written."""
+        base = self.root / state
+        files: list[Path] = []
+        for parent, folders, names in os.walk(base):
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            files += [Path(parent, name) for name in names if not name.startswith(".")]
+        return sorted(file.relative_to(base).as_posix() for file in files if file.is_file() and not file.is_symlink())
+
+    def move(self, report: str, source: PublishableState, target: PublishableState) -> None:
+        """Rename, durable when it returns. Nothing is overwritten: FileExistsError."""
+        rename_durably(self.path(source, report), self.path(target, report))
 
     def held_path(self, kind: HeldKind, reason: str, report: str) -> Path:
         return self.root / kind / reason / report
 
     def hold(self, source: Path, kind: HeldKind, report: str, reason: Mapping[str, object]) -> Path:
-        """Move `source` to `<kind>/<reason>/<report>`, its reason file first. A name that is taken gets a number."""
+        """Move `source` to `<kind>/<reason>/<report>`, its reason first. A name that is taken gets a number."""
         target = free_name(self.held_path(kind, str(reason["reason"]), report))
-        write_durably(reason_path(target), json.dumps(dict(reason), sort_keys=True) + "\n", mode=0o600)
+        self.reasons.write(target, reason)
         rename_durably(source, target)
         return target
 
     def held(self) -> list[Path]:
-        """Every held report, sorted; reason files are not listed."""
+        """Every held measurement report, sorted; reason files of an earlier form beside them are not listed."""
         return sorted(
             file
             for kind in HELD_KINDS
             for file in (self.root / kind).rglob("*")
-            if file.is_file() and not file.name.endswith(REASON_SUFFIX) and not file.name.startswith(".")
+            if file.is_file() and not file.name.startswith(".") and not self.reasons.is_beside_report(file)
+        )
+
+    def held_as(self, report: str) -> list[Path]:
+        """Where a measurement report of this path is held, sorted: usually nowhere or in one place."""
+        return sorted(
+            folder / report
+            for kind in HELD_KINDS
+            for folder in (self.root / kind).glob("*")
+            if (folder / report).is_file()
         )
 
     @contextmanager
@@ -79,10 +112,6 @@ class StateFolders:
             yield
 
 
-def reason_path(held: Path) -> Path:
-    return held.with_name(held.name + REASON_SUFFIX)
-
-
 def check_one_file_system(first: Path, *others: Path) -> None:
     """SettingsError names the folder that lies elsewhere: a rename to it would be a copy that can stop half-way."""
     device = first.stat().st_dev
@@ -92,3 +121,12 @@ def check_one_file_system(first: Path, *others: Path) -> None:
                 f"{folder} is not on the file system of {first}",
                 hint="states must lie on one file system: move the folder, or give another state folder",
             )
+
+
+def prune(folder: Path, older_than_s: float, now_s: float) -> None:
+    """Remove empty folders below `folder` that nobody has touched for a while."""
+    for parent, _, _ in os.walk(folder, topdown=False):
+        path = Path(parent)
+        with suppress(OSError):
+            if path != folder and path.stat().st_mtime < now_s - older_than_s:
+                path.rmdir()

@@ -11,8 +11,8 @@ from plugins.connections import measurement_state, mongo
 from plugins.connections.host_folders import state_folder
 
 if TYPE_CHECKING:
-    from include.measurements.folders import Folders
     from include.measurements.load.stage import Limit
+    from include.measurements.state_folders import StateFolders
 
 SOURCE = "spillway/measurements"
 
@@ -45,10 +45,10 @@ def export_bridges() -> dict[str, int]:
     return pipeline.export_bridges(_folders(), config.load(), mongo.database(mongo.MONGO_READ))
 
 
-def _folders() -> Folders:
-    from include.measurements.folders import Folders
+def _folders() -> StateFolders:
+    from include.measurements.state_folders import StateFolders
 
-    return Folders(state_folder())
+    return StateFolders(state_folder())
 
 
 def _limit(params: Mapping[str, Any]) -> Limit:

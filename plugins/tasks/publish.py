@@ -13,10 +13,10 @@ SOURCE = "spillway/measurements"
 def publish() -> dict[str, int]:
     """Make the mirror show what imported holds."""
     from include.measurements import config
-    from include.measurements.folders import Folders
     from include.measurements.publish import mirror
+    from include.measurements.state_folders import StateFolders
 
-    folders, title = Folders(state_folder()), config.load().mirror_title
+    folders, title = StateFolders(state_folder()), config.load().mirror_title
     with measurement_state.ledger() as ledger:
         summary = mirror.publish(folders, ledger, measurement_state.events(SOURCE), title)
     return dataclasses.asdict(summary)

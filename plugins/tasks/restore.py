@@ -20,13 +20,13 @@ def restore(params: Mapping[str, Any]) -> dict[str, Any]:
     conf = known_only(params, "archived", "dry_run")
     archived, dry_run = conf["archived"] or "", conf["dry_run"]
     from include.measurements import config
-    from include.measurements.folders import Folders
     from include.measurements.load.mongo_store import MeasurementStore
     from include.measurements.publish.mirror import publish_locked
     from include.measurements.restore.restorer import Restorer
     from include.measurements.restore.sanitize_command import sanitize_command
+    from include.measurements.state_folders import StateFolders
 
-    folders, emit, title = Folders(state_folder()), measurement_state.events(SOURCE), config.load().mirror_title
+    folders, emit, title = StateFolders(state_folder()), measurement_state.events(SOURCE), config.load().mirror_title
     with measurement_state.ledger() as ledger:
         restorer = Restorer(
             folders=folders,

@@ -100,7 +100,7 @@ def test_every_report_is_in_exactly_one_state(run: tuple) -> None:
 def test_no_secret_of_the_map_is_in_any_output_or_in_what_was_printed(run: tuple) -> None:
     raw, _, printed = run
     outputs = [f for folder in ("staging", "bad_documents") for f in (raw.state / folder).rglob("*") if f.is_file()]
-    outputs += [*raw.state.rglob("*.reason.json"), raw.state / "stage_ledger.sqlite"]
+    outputs += [*raw.state.rglob("reason.json"), raw.state / "stage_ledger.sqlite"]
     for secret in SECRETS:
         assert [f for f in outputs if secret in f.read_bytes()] == []
         assert secret not in printed

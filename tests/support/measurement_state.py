@@ -10,11 +10,11 @@ from typing import Any
 import yaml
 
 from include.common.stage_ledger import StageLedger
-from include.measurements.folders import Folders
 from include.measurements.load import pipeline
 from include.measurements.load.stage import Limit, StageSummary
 from include.measurements.publish import mirror
 from include.measurements.publish.mirror import PublishSummary
+from include.measurements.state_folders import StateFolders
 
 HEADER: dict[str, Any] = {
     "test_name": "http_requests", "probe_asn": "AS3269", "probe_cc": "IT", "start_time": 1414668000.0,
@@ -25,7 +25,7 @@ HEADER: dict[str, Any] = {
 class MeasurementState:
     def __init__(self, root: Path) -> None:
         root.mkdir(exist_ok=True)
-        self.folders = Folders(root)
+        self.folders = StateFolders(root)
         self.ledger = StageLedger(root, "test")
         self.events: list[tuple[str, str]] = []
 
@@ -56,7 +56,7 @@ class MeasurementState:
         for state in ("staging", "reports", "imported", "errored"):
             base = self.folders.root / state
             for path in sorted(base.rglob("*")):
-                if path.is_file() and not path.name.startswith(".") and not path.name.endswith(".reason.json"):
+                if path.is_file() and not path.name.startswith("."):
                     relative = path.relative_to(base)
                     name = "/".join(relative.parts[1:] if state == "errored" else relative.parts)
                     found.setdefault(name, []).append(state)

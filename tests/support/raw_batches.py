@@ -13,7 +13,7 @@ from include.common.stage_ledger import StageCount, StageLedger
 from include.measurements import batch_manifest
 from include.measurements.sanitize import config, pipeline
 from include.measurements.sanitize.settle import Report
-from include.measurements.state_folders import REASON_SUFFIX, StateFolders
+from include.measurements.state_folders import StateFolders
 
 FINGERPRINT = "3F786850E387550FDAB836ED7E6DC881DE23001B"
 HASHED = "5f702e8a307c5030f5fd4d560a8a25126039cc24"
@@ -80,7 +80,7 @@ class RawBatches:
         for state in ("raw", "staging", "reports", "imported", "quarantine", "errored"):
             for file in sorted((self.state / state).rglob("*")):
                 parts = file.relative_to(self.state / state).parts
-                if file.is_dir() or file.name.endswith((REASON_SUFFIX, ".manifest")) or file.name.startswith("."):
+                if file.is_dir() or file.name.endswith(".manifest") or file.name.startswith("."):
                     continue
                 held = state in ("quarantine", "errored")
                 name = "/".join(parts[1:] if held else parts)

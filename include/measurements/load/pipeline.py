@@ -21,11 +21,11 @@ from include.common.atomic_files import write_durably
 from include.common.emit import Emit
 from include.common.stage_ledger import StageLedger
 from include.measurements.config import MeasurementSettings
-from include.measurements.folders import Folders
 from include.measurements.load import bridges, prepared_file, stage
 from include.measurements.load.mongo_reader import CONNECTION, REACHABILITY, observations
 from include.measurements.load.mongo_store import Document, MeasurementStore
 from include.measurements.load.stage import Limit, StageSummary
+from include.measurements.state_folders import StateFolders
 
 POSTPROCESS = stage.Step("postprocess", "staging", "reports", ("imported",), "measurement_report.postprocessed")
 IMPORT = stage.Step("import", "reports", "imported", (), "measurement_report.imported")
@@ -33,19 +33,19 @@ IMPORT = stage.Step("import", "reports", "imported", (), "measurement_report.imp
 BRIDGES_FILE = "bridges-by-country-code.json"
 
 
-def postprocess(folders: Folders, ledger: StageLedger, emit: Emit, limit: Limit) -> StageSummary:
+def postprocess(folders: StateFolders, ledger: StageLedger, emit: Emit, limit: Limit) -> StageSummary:
     """Every report of `staging` is in `reports` or errored/ when it returns, but for the limit."""
 
     def act(report: str) -> stage.Payload:
         made = prepared_file.make(folders.path("staging", report), folders.prepared_path(report))
         return {"documents": made.entry_count, "test_name": str(made.header["test_name"])}
 
-    with folders.alone():
+    with folders.alone("measurements"):
         return stage.run(POSTPROCESS, act, folders, ledger, emit, limit)
 
 
 def import_reports(
-    folders: Folders, ledger: StageLedger, emit: Emit, limit: Limit, store: MeasurementStore
+    folders: StateFolders, ledger: StageLedger, emit: Emit, limit: Limit, store: MeasurementStore
 ) -> StageSummary:
     """Every report of `reports` is in the database and in `imported` when it returns, but for the limit."""
 
@@ -54,7 +54,7 @@ def import_reports(
             written = store.put(prepared.about, prepared.entries(), report)
         return {"report_id": written.report_id, "inserted": written.inserted, "replaced": written.replaced}
 
-    with folders.alone():
+    with folders.alone("measurements"):
         store.create_indexes()
         summary = stage.run(IMPORT, act, folders, ledger, emit, limit)
         _remove_prepared(folders)
@@ -62,7 +62,7 @@ def import_reports(
 
 
 def export_bridges(
-    folders: Folders,
+    folders: StateFolders,
     settings: MeasurementSettings,
     database: Database[Document],
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -86,9 +86,9 @@ def _results(table: dict[str, dict[str, list[dict[str, Any]]]]) -> list[dict[str
     return [result for of_country in table.values() for of_bridge in of_country.values() for result in of_bridge]
 
 
-def _remove_prepared(folders: Folders) -> None:
+def _remove_prepared(folders: StateFolders) -> None:
     """What was prepared for reports that are imported, or errored, by now."""
+    wanted = {folders.prepared_path(report) for report in (*folders.reports("staging"), *folders.reports("reports"))}
     for path in folders.prepared.rglob("*.bson"):
-        report = path.relative_to(folders.prepared).as_posix().removesuffix(".bson")
-        if not any(folders.path(state, report).exists() for state in ("staging", "reports")):
+        if path not in wanted:
             path.unlink()

@@ -19,6 +19,7 @@ from typing import Any, BinaryIO, NamedTuple, Self
 
 import bson
 
+from include.common.atomic_files import temporary_path
 from include.measurements import measurement_report
 from include.measurements.batch_manifest import sha256_of
 from include.measurements.errors import MeasurementReportRefused
@@ -51,7 +52,7 @@ class Prepared(NamedTuple):
 def make(report: Path, prepared: Path) -> Prepared:
     """Write `prepared` from `report`, atomically. MeasurementReportRefused where the report cannot be imported."""
     prepared.parent.mkdir(parents=True, exist_ok=True)
-    temporary = prepared.with_name(f".{prepared.name}.new")
+    temporary = temporary_path(prepared)
     try:
         with temporary.open("wb") as file:
             made = _write(report, file)

@@ -22,7 +22,7 @@ from typing import NamedTuple
 from include.common.emit import Emit
 from include.common.stage_ledger import StageLedger
 from include.measurements.errors import MeasurementReportRefused
-from include.measurements.folders import Folders, State, prune
+from include.measurements.state_folders import PublishableState, StateFolders, prune
 from spool import failpoints
 
 LOGGER = logging.getLogger(__name__)
@@ -42,9 +42,9 @@ class Step(NamedTuple):
     """A stage: from which folder to which, and the event that tells it."""
 
     name: str
-    source: State
-    target: State
-    beyond: tuple[State, ...]
+    source: PublishableState
+    target: PublishableState
+    beyond: tuple[PublishableState, ...]
     event: str
 
 
@@ -67,7 +67,7 @@ class StageSummary:
     sums: dict[str, int] = field(default_factory=dict)
 
 
-def run(step: Step, act: Act, folders: Folders, ledger: StageLedger, emit: Emit, limit: Limit) -> StageSummary:
+def run(step: Step, act: Act, folders: StateFolders, ledger: StageLedger, emit: Emit, limit: Limit) -> StageSummary:
     """Recover what an earlier run left, then do every report. `act` gives the payload of the event; ints are summed."""
     one = _Run(step, act, folders, ledger, emit, StageSummary(step.name))
     one.recover()
@@ -87,7 +87,7 @@ def run(step: Step, act: Act, folders: Folders, ledger: StageLedger, emit: Emit,
 class _Run:
     step: Step
     act: Act
-    folders: Folders
+    folders: StateFolders
     ledger: StageLedger
     emit: Emit
     summary: StageSummary
@@ -99,7 +99,7 @@ class _Run:
                 continue
             if any(self.folders.path(state, report).exists() for state in (self.step.target, *self.step.beyond)):
                 self._tell_out(report, {"recovered": True})
-            elif self.folders.is_errored(report):
+            elif self.folders.held_as(report):
                 self._tell_errored(report, "recovered")
             else:
                 LOGGER.error("%s: %s is in none of its folders; the counts stay open", self.step.name, report)
@@ -115,7 +115,8 @@ class _Run:
             self._move(report)
         except MeasurementReportRefused as refused:
             LOGGER.warning("%s: %s: %s", self.step.name, report, refused)
-            self.folders.move_to_errored(report, self.step.source, refused.reason, str(refused))
+            reason = {"reason": refused.reason, "message": str(refused), "from": self.step.source}
+            self.folders.hold(self.folders.path(self.step.source, report), "errored", report, reason)
             failpoints.reach("measurements.refused.moved")
             self._tell_errored(report, refused.reason)
             return

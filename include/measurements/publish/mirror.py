@@ -28,15 +28,15 @@ from typing import Any
 
 import yaml
 
-from include.common.atomic_files import fsync_folder, write_durably
+from include.common.atomic_files import fsync_folder, temporary_path, write_durably
 from include.common.emit import Emit
 from include.common.stage_ledger import StageLedger
 from include.measurements import measurement_report
 from include.measurements.errors import MeasurementReportRefused
-from include.measurements.folders import Folders
 from include.measurements.identity import country
 from include.measurements.load.pipeline import BRIDGES_FILE
 from include.measurements.publish.public_paths import PublicPaths
+from include.measurements.state_folders import StateFolders
 from spool import failpoints
 
 LOGGER = logging.getLogger(__name__)
@@ -70,13 +70,13 @@ class PublishSummary:
     unknown: int = 0
 
 
-def publish(folders: Folders, ledger: StageLedger, emit: Emit, title: str) -> PublishSummary:
+def publish(folders: StateFolders, ledger: StageLedger, emit: Emit, title: str) -> PublishSummary:
     """Make public/ show exactly what `imported` holds. Every file of the index is durable when it returns."""
-    with folders.alone():
+    with folders.alone("measurements"):
         return publish_locked(folders, ledger, emit, title)
 
 
-def publish_locked(folders: Folders, ledger: StageLedger, emit: Emit, title: str) -> PublishSummary:
+def publish_locked(folders: StateFolders, ledger: StageLedger, emit: Emit, title: str) -> PublishSummary:
     """The same for a caller that has the folders for itself already."""
     paths = PublicPaths(folders.exports / "public_paths")
     return _Publisher(folders, ledger, emit, paths, PublishSummary()).run(title)
@@ -89,7 +89,7 @@ def public_path(report: str, header: dict[Any, Any]) -> str:
 
 @dataclass(frozen=True)
 class _Publisher:
-    folders: Folders
+    folders: StateFolders
     ledger: StageLedger
     emit: Emit
     paths: PublicPaths
@@ -208,7 +208,7 @@ def unknown_files(public: Path, rows: list[Row]) -> Iterator[Path]:
 def gzip_durably(source: Path, target: Path) -> tuple[int, str]:
     """Compress `source` so that the same bytes always give the same file; its size and sha256."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.new")
+    temporary = temporary_path(target)
     descriptor = os.open(source, os.O_RDONLY | os.O_NOFOLLOW)
     with os.fdopen(descriptor, "rb") as plain, temporary.open("wb") as file:
         with gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) as packed:

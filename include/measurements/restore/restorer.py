@@ -25,15 +25,15 @@ from include.common.atomic_files import rename_durably, write_durably
 from include.common.emit import Emit
 from include.measurements import batch_manifest
 from include.measurements.errors import RestoreRefused
-from include.measurements.folders import Folders, State
 from include.measurements.load.mongo_store import MeasurementStore
 from include.measurements.publish.mirror import read_index
+from include.measurements.state_folders import PublishableState, StateFolders
 from spool import failpoints
 
 LOGGER = logging.getLogger(__name__)
 
 ARCHIVE_SUFFIX = ".gz"
-STATES: tuple[State, ...] = ("staging", "reports", "imported")
+STATES: tuple[PublishableState, ...] = ("staging", "reports", "imported")
 UNPACKED_BYTES_MAX = 4 * 1024**3
 
 failpoints.declare(
@@ -59,7 +59,7 @@ class RestorePlan:
 class Restorer:
     """`unpublish` makes the mirror show what `imported` holds by then."""
 
-    folders: Folders
+    folders: StateFolders
     archive: Path
     store: MeasurementStore
     sanitize: Sanitize
@@ -88,7 +88,7 @@ class Restorer:
 
     def restore(self, archived: str) -> RestorePlan:
         """Do it; the new report is in `staging` when it returns."""
-        with self.folders.alone():
+        with self.folders.alone("measurements"):
             plan = self.plan(archived)
             work = self.folders.restoring / hashlib.sha256(archived.encode()).hexdigest()[:16]
             new, old = work / "new", work / "old"

@@ -10,7 +10,6 @@ same command again finishes them.
 
 from __future__ import annotations
 
-import json
 import time
 from collections import defaultdict
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from include.common.emit import Emit
 from include.measurements import batch_manifest
 from include.measurements.batch_manifest import MANIFEST_SUFFIX
 from include.measurements.sanitize.errors import NoSuchMeasurementReport
-from include.measurements.state_folders import HELD_KINDS, PUBLISHABLE, StateFolders, reason_path
+from include.measurements.state_folders import HELD_KINDS, PUBLISHABLE, StateFolders
 from spool import failpoints
 
 _PREFIX = "redriven-"
@@ -65,7 +64,7 @@ def redrive(folders: StateFolders, held: list[Held], emit: Emit) -> int:
             failpoints.reach("sanitize.redrive.moved")
             if batch is not None:
                 batches[batch] += 1
-            reason_path(one.place).unlink(missing_ok=True)
+            folders.reasons.remove(one.place)
             remove_empty_folders(one.place.parent, keep=folders.root / one.kind)
             emit("measurement_report.redriven", one.report, {"reason": one.reason, "to": one.source})
             failpoints.reach("sanitize.redrive.told")
@@ -94,8 +93,5 @@ def _write_manifests(raw: Path) -> None:
 def _held(folders: StateFolders, place: Path) -> Held:
     kind = next(kind for kind in HELD_KINDS if place.is_relative_to(folders.root / kind))
     reason, *parts = place.relative_to(folders.root / kind).parts
-    try:
-        source = str(json.loads(reason_path(place).read_bytes()).get("from", "raw"))
-    except (OSError, ValueError, AttributeError):
-        source = "raw"
+    source = str(folders.reasons.read(place).get("from", "raw"))
     return Held(place, kind, reason, "/".join(parts), source)

@@ -18,7 +18,9 @@ SHA = "0" * 64
     [
         "x", f"{SHA} r", f"{SHA[1:]}  r", f"{SHA}  /etc/passwd", f"{SHA}  ../r", f"{SHA}  a/../b", f"{SHA}  a//b",
         f"{SHA}  ./r", f"{SHA}  a/", f"{SHA}  ", f"{SHA.replace('0', 'A')}  r", f"{SHA}  a\tb", f"{SHA}  a\rb",
-        f"{SHA}  {'x' * 5000}", f" {SHA}  r",
+        f"{SHA}  {'x' * 5000}", f" {SHA}  r", f"{SHA}  {'x' * 256}", f"{SHA}  {'x/' * 1024}x",
+        SHA + "  " + "\u00e9" * 128,
+        f"{SHA}  .hidden", f"{SHA}  a/.b/c", f"{SHA}  a\0b", f"{SHA}  a\u202eb", f"{SHA}  a\u2028b", f"{SHA}  \udc80",
     ],
 )  # fmt: skip
 def test_a_line_that_is_none_is_refused_by_its_number(line: str) -> None:
@@ -51,6 +53,12 @@ def test_sha256sum_reads_and_writes_the_same(tmp_path: Path) -> None:
         ["sha256sum", "a", "b c", "deep/\u00e9"], cwd=tmp_path / "in", capture_output=True, check=True
     )
     assert made.stdout.decode() == text
+
+
+def test_a_folder_that_cannot_be_read_is_not_taken_for_an_empty_one(tmp_path: Path) -> None:
+    (tmp_path / "is a file").touch()
+    with pytest.raises(NotADirectoryError):
+        batch_manifest.hashed(tmp_path / "is a file")
 
 
 def test_every_kind_of_difference_is_named(tmp_path: Path) -> None:

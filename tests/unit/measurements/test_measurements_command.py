@@ -75,7 +75,7 @@ def test_an_address_that_is_none_does_not_show_its_password(
 def test_another_run_at_work_gives_75(
     state: MeasurementState, store: MemoryMeasurements, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with state.folders.alone():
+    with state.folders.alone("measurements"):
         assert run(state, capsys, "publish")[0] == 75
 
 

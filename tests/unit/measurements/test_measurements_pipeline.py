@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import json
-
 import pytest
 
 from include.measurements.errors import MongoUnavailable
@@ -64,7 +62,7 @@ def test_a_report_that_cannot_be_imported_is_held_with_its_reason_and_the_others
     summary = state.postprocess()
     assert (summary.out, summary.errored) == (1, 1)
     assert state.states() == {"north/b1/good": ["reports"], "north/b1/zbad": ["errored"]}
-    told = json.loads((state.folders.errored / reason / "north/b1/zbad.reason.json").read_text())
+    told = state.folders.reasons.read(state.folders.held_path("errored", reason, "north/b1/zbad"))
     assert (told["reason"], told["from"]) == (reason, "staging")
     assert ("measurement_report.errored", "north/b1/zbad") in state.events
     assert state.open_counts() == []
@@ -115,7 +113,7 @@ def test_what_was_prepared_is_made_anew_when_it_is_lost_damaged_or_of_another_fi
 
 
 def test_two_runs_on_the_same_folders_do_not_overlap(state: MeasurementState) -> None:
-    with state.folders.alone(), pytest.raises(AnotherRun):
+    with state.folders.alone("measurements"), pytest.raises(AnotherRun):
         state.postprocess()
 
 

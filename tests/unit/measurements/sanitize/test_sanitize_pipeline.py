@@ -110,7 +110,7 @@ def test_a_report_that_cannot_go_on_lies_whole_under_its_reason(
     assert raw.places() == {"north/b1/x": [place]}
     held = raw.state / place / "north/b1/x"
     assert held.read_bytes() == content
-    told = json.loads(held.with_name("x.reason.json").read_text())
+    told = raw.folders.reasons.read(held)
     assert (told["reason"], told["from"]) == (reason, "raw")
     assert raw.told[0].reason == reason
     assert raw.counts().difference == 0
