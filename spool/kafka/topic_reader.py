@@ -9,8 +9,10 @@ from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from spool.errors import KafkaUnavailable
 from spool.kafka.client_errors import explain
+from spool.kafka.consumer import cluster_metadata, open_consumer
 from spool.kafka.watermarks import Watermarks, watermarks
 
+_GROUP = "spool-verify"
 _BATCH = 10_000
 _POLL_S = 0.1
 # Longer than a transaction may stay open, which is what can hold a reader up.
@@ -19,9 +21,9 @@ SILENCE_MAX_S = 60.0
 
 def partitions_of(kafka: Mapping[str, str], topic: str) -> dict[int, Watermarks]:
     """Every partition of the topic with its watermarks now; empty where the topic does not exist."""
-    consumer = Consumer({**kafka, "group.id": "spool-verify", "log_level": 0})
+    consumer = open_consumer(kafka, _GROUP)
     try:
-        found = consumer.list_topics(topic, timeout=10).topics[topic]
+        found = cluster_metadata(consumer, topic, timeout_s=10).topics[topic]
     except KafkaException as error:
         raise explain(error, kafka, f"looking at {topic}") from error
     finally:
@@ -31,16 +33,8 @@ def partitions_of(kafka: Mapping[str, str], topic: str) -> dict[int, Watermarks]
 
 def read_committed(kafka: Mapping[str, str], topic: str, ends: Mapping[int, Watermarks]) -> Iterator[Message]:
     """All committed records below `ends`. KafkaUnavailable when nothing comes for a minute."""
-    consumer = Consumer(
-        {
-            **kafka,
-            "group.id": "spool-verify",
-            "isolation.level": "read_committed",
-            "enable.auto.commit": False,
-            "fetch.max.bytes": 16 * 1024 * 1024,
-            "queued.max.messages.kbytes": 65536,
-            "log_level": 0,
-        }
+    consumer = open_consumer(
+        kafka, _GROUP, more={"fetch.max.bytes": 16 * 1024 * 1024, "queued.max.messages.kbytes": 16 * 1024}
     )
     try:
         consumer.assign([TopicPartition(topic, p, marks.low) for p, marks in ends.items() if marks.high > marks.low])

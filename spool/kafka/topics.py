@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import (  # type: ignore[attr-defined]
     AdminClient,
     ClusterMetadata,
@@ -21,21 +21,32 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 )
 
 from spool.clock import Deadline
-from spool.errors import KafkaUnavailable, TopicRefused
-from spool.kafka.client_errors import explain
+from spool.errors import KafkaRefused, KafkaUnavailable, TopicRefused
+from spool.kafka.client_errors import code_of, explain
+from spool.kafka.consumer import cluster_metadata, open_admin
 from spool.settings import Settings, StreamSettings
 
 _TIMEOUT_S = 15.0
+# The client itself ends a call at its time-out; the wait for that answer must outlast it.
+_ANSWER_S = 10.0
 # A batch is at most 1,000,000 bytes of records before compression; this is Kafka's own default.
 _BATCH_OVERHEAD_BYTES = 1000
+# Kafka creates it with the first transaction, never again.
+TRANSACTIONS_TOPIC = "__transaction_state"
+_TRANSACTIONS_FACTOR = "transaction.state.log.replication.factor"
 
 
 class TargetTopic(NamedTuple):
-    """What sending has to know of the stream's topic."""
+    """
+    What sending has to know of the stream's topic.
+
+    topic_id  Kafka's own id (KIP-516), another one when a topic of the same name is created again; "" = not known
+    """
 
     name: str
     partitions: int
     message_bytes_max: int
+    topic_id: str = ""
 
 
 class Cluster(NamedTuple):
@@ -52,22 +63,55 @@ def prepare(kafka: Mapping[str, str], settings: Settings, stream: StreamSettings
     Created: the target (LogAppendTime, so that no host's clock matters and no retention deletes old events early), the
     checkpoint topic (compacted, small segments: it is read from its start), the deliveries topic (with its retention).
     """
-    admin = AdminClient({**kafka, "log_level": 0})
+    admin = open_admin(kafka)
     try:
         names = [stream.topic, settings.checkpoint_topic, settings.deliveries_topic]
-        known = admin.list_topics(timeout=_TIMEOUT_S)
+        known = cluster_metadata(admin, timeout_s=_TIMEOUT_S)
         missing = [topic for topic in _wanted(settings, stream) if topic.topic not in known.topics]
+        if TRANSACTIONS_TOPIC not in known.topics:
+            _refuse_impossible_transactions(admin, known)
         if missing:
             _create(admin, missing)
             known = _list_until_led(admin, names)
-        configs = _configs(admin, names)
-    except KafkaException as error:
+        configs = _configs(admin, [ConfigResource(ResourceType.TOPIC, name) for name in names])
+        topic_id = _topic_id(admin, stream.topic)
+    except (KafkaException, TimeoutError) as error:
         raise explain(error, kafka, "looking at its topics") from error
     partitions = {name: len(known.topics[name].partitions) for name in names}
     _check_checkpoint_topic(settings, partitions[settings.checkpoint_topic], configs[settings.checkpoint_topic])
     _check_deliveries_topic(settings, configs[settings.deliveries_topic])
     target = _checked_target(stream, partitions[stream.topic], configs[stream.topic])
-    return Cluster(str(known.cluster_id), target)
+    return Cluster(str(known.cluster_id), target._replace(topic_id=topic_id))
+
+
+def topic_id_of(kafka: Mapping[str, str], topic: str) -> str:
+    """Kafka's own id of a topic; "" where there is no such topic or the broker gives none. KafkaUnavailable."""
+    try:
+        return _topic_id(open_admin(kafka), topic)
+    except (KafkaException, TimeoutError) as error:
+        if code_of(error) == KafkaError.UNKNOWN_TOPIC_OR_PART:
+            return ""
+        raise explain(error, kafka, f"looking at {topic}") from error
+
+
+def _topic_id(admin: AdminClient, topic: str) -> str:
+    answers = admin.describe_topics(TopicCollection([topic]), request_timeout=_TIMEOUT_S)
+    uuid = answers[topic].result(_TIMEOUT_S + _ANSWER_S).topic_id
+    # A broker from before topic ids answers zeros.
+    known = uuid is not None and (uuid.get_most_significant_bits() or uuid.get_least_significant_bits())
+    return str(uuid) if known else ""
+
+
+def _refuse_impossible_transactions(admin: AdminClient, known: ClusterMetadata) -> None:
+    """Before the first transaction of a cluster: with too few brokers it would wait for a coordinator for ever."""
+    broker = next(iter(known.brokers))
+    resource = ConfigResource(ResourceType.BROKER, str(broker))
+    wanted = int(_configs(admin, [resource])[str(broker)].get(_TRANSACTIONS_FACTOR, "1"))
+    if wanted > len(known.brokers):
+        raise KafkaRefused(
+            f"Kafka has {len(known.brokers)} brokers and {_TRANSACTIONS_FACTOR}={wanted}: no transaction can begin",
+            hint=f"start more brokers, or set {_TRANSACTIONS_FACTOR} and transaction.state.log.min.isr to 1",
+        )
 
 
 def _wanted(settings: Settings, stream: StreamSettings) -> list[NewTopic]:
@@ -95,7 +139,7 @@ def _wanted(settings: Settings, stream: StreamSettings) -> list[NewTopic]:
 def _create(admin: AdminClient, topics: list[NewTopic]) -> None:
     for future in admin.create_topics(topics, request_timeout=_TIMEOUT_S).values():
         try:
-            future.result(_TIMEOUT_S)
+            future.result(_TIMEOUT_S + _ANSWER_S)
         except KafkaException as error:
             # Another replayer was quicker.
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
@@ -106,7 +150,7 @@ def _list_until_led(admin: AdminClient, names: list[str]) -> ClusterMetadata:
     """A new topic is known to the controller first; it can be used when every partition has a leader."""
     deadline = Deadline.after(_TIMEOUT_S)
     while True:
-        known = admin.list_topics(timeout=_TIMEOUT_S)
+        known = cluster_metadata(admin, timeout_s=_TIMEOUT_S)
         found = [known.topics[name] for name in names if name in known.topics]
         if len(found) == len(names) and all(p.leader >= 0 for topic in found for p in topic.partitions.values()):
             return known
@@ -115,11 +159,10 @@ def _list_until_led(admin: AdminClient, names: list[str]) -> ClusterMetadata:
         time.sleep(0.05)
 
 
-def _configs(admin: AdminClient, names: list[str]) -> dict[str, dict[str, str]]:
-    resources = [ConfigResource(ResourceType.TOPIC, name) for name in names]
+def _configs(admin: AdminClient, resources: list[ConfigResource]) -> dict[str, dict[str, str]]:
     answers = admin.describe_configs(resources, request_timeout=_TIMEOUT_S)
     return {
-        resource.name: {name: entry.value for name, entry in future.result(_TIMEOUT_S).items()}
+        resource.name: {name: entry.value for name, entry in future.result(_TIMEOUT_S + _ANSWER_S).items()}
         for resource, future in answers.items()
     }
 

@@ -17,14 +17,14 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
 
 from spool import failpoints
 from spool.clock import boottime_ns
 from spool.errors import KafkaUnavailable, SpoolError
 from spool.kafka import aiokafka_private
 from spool.kafka.aiokafka_private import FENCED, REFUSALS, Sending
-from spool.kafka.client_errors import explain
+from spool.kafka.client_errors import OF_KAFKA, explain
+from spool.kafka.client_settings import aiokafka_settings
 from spool.kafka.event_loop import EventLoop
 
 LOGGER = logging.getLogger(__name__)
@@ -101,7 +101,7 @@ class KafkaSink:
             self._loop.call(self._start(), self._call_timeout_s)
         except BaseException as error:
             self.drop()
-            if isinstance(error, KafkaError | TimeoutError | OSError):
+            if isinstance(error, OF_KAFKA):
                 raise explain(error, self._kafka, "starting a producer") from error
             raise
 
@@ -173,8 +173,8 @@ class KafkaSink:
             return TransactionTimedOut(f"the transaction was {age_s:.0f} s old; the broker ended it")
         if isinstance(error, FENCED):
             return Fenced("another producer took over this log's transactional id")
-        if isinstance(error, SpoolError) or not isinstance(error, Exception):
-            return error
+        if not isinstance(error, OF_KAFKA):
+            return error  # ours, or a fault of this program: what it says is not about Kafka
         return explain(error, self._kafka, "sending a transaction")
 
 
@@ -200,27 +200,3 @@ def _offsets(batches: Sequence[Sending], answers: Sequence[Any]) -> list[int]:
     if any(offset < 0 for offset in offsets):
         raise KafkaUnavailable("a batch was answered without an offset; the transaction is sent again")
     return offsets
-
-
-_SETTINGS = {
-    "bootstrap.servers": "bootstrap_servers",
-    "security.protocol": "security_protocol",
-    "sasl.mechanism": "sasl_mechanism",
-    "sasl.mechanisms": "sasl_mechanism",
-    "sasl.username": "sasl_plain_username",
-    "sasl.password": "sasl_plain_password",
-}
-
-
-def aiokafka_settings(kafka: Mapping[str, str]) -> dict[str, Any]:
-    """The names of librdkafka, which connections use, as aiokafka's arguments; a CA file becomes an SSL context."""
-    settings: dict[str, Any] = {_SETTINGS[name]: value for name, value in kafka.items() if name in _SETTINGS}
-    if "SSL" in kafka.get("security.protocol", ""):
-        from aiokafka.helpers import create_ssl_context
-
-        settings["ssl_context"] = create_ssl_context(
-            cafile=kafka.get("ssl.ca.location"),
-            certfile=kafka.get("ssl.certificate.location"),
-            keyfile=kafka.get("ssl.key.location"),
-        )
-    return settings

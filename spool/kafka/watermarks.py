@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from spool.clock import Deadline
 from spool.kafka.client_errors import explain
+from spool.kafka.consumer import cluster_metadata, once_elected, open_admin, open_consumer
 
 _TIMEOUT_S = 10.0
-_RETRY_S = 0.05
-_MOVING = (
-    KafkaError.NOT_LEADER_FOR_PARTITION,
-    KafkaError.LEADER_NOT_AVAILABLE,
-    KafkaError._UNKNOWN_PARTITION,
-)
 
 
 class Watermarks(NamedTuple):
@@ -32,17 +25,9 @@ def watermarks(kafka: Mapping[str, str], topic: str, partitions: Sequence[int]) 
     """Of the given partitions; one that does not exist is left out. KafkaUnavailable, KafkaRefused."""
     if not partitions:
         return {}
-    consumer = Consumer(
-        {
-            **kafka,
-            "group.id": "spool-watermarks",
-            "enable.auto.commit": False,
-            "isolation.level": "read_uncommitted",
-            "log_level": 0,
-        }
-    )
+    consumer = open_consumer(kafka, "spool-watermarks", committed=False)
     try:
-        known = consumer.list_topics(topic, timeout=_TIMEOUT_S).topics[topic].partitions
+        known = cluster_metadata(consumer, topic, timeout_s=_TIMEOUT_S).topics[topic].partitions
         return {
             partition: end_of(consumer, TopicPartition(topic, partition), Deadline.after(_TIMEOUT_S))
             for partition in partitions
@@ -56,22 +41,19 @@ def watermarks(kafka: Mapping[str, str], topic: str, partitions: Sequence[int]) 
 
 def topic_exists(kafka: Mapping[str, str], topic: str) -> bool:
     """Asks without making it, whatever the broker's auto.create.topics.enable. KafkaUnavailable, KafkaRefused."""
-    admin = AdminClient({**kafka, "log_level": 0})
+    admin = open_admin(kafka)
     try:
-        return topic in admin.list_topics(timeout=_TIMEOUT_S).topics
+        return topic in cluster_metadata(admin, timeout_s=_TIMEOUT_S).topics
     except KafkaException as error:
         raise explain(error, kafka, f"looking for {topic}") from error
 
 
 def end_of(consumer: Consumer, place: TopicPartition, deadline: Deadline) -> Watermarks:
     """Of one partition; asked again while it changes its leader, as it does right after it was made. KafkaException."""
-    while True:
-        try:
-            return Watermarks(*consumer.get_watermark_offsets(place, timeout=max(0.1, deadline.remaining_s)))
-        except KafkaException as error:
-            if deadline.expired or error.args[0].code() not in _MOVING:
-                raise
-            time.sleep(_RETRY_S)
+    return once_elected(
+        lambda: Watermarks(*consumer.get_watermark_offsets(place, timeout=max(0.1, deadline.remaining_s))),
+        within_s=deadline.remaining_s,
+    )
 
 
 def end_offsets(kafka: Mapping[str, str], topic: str, partitions: Sequence[int]) -> dict[int, int]:

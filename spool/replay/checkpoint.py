@@ -19,12 +19,14 @@ from spool.clock import Deadline
 from spool.errors import KafkaUnavailable, OperatorNeeded
 from spool.format.partitioner import murmur2
 from spool.kafka.client_errors import explain
+from spool.kafka.consumer import open_consumer
 from spool.kafka.watermarks import end_of, topic_exists
 
 VERSION = 1
 _POSITIVE = 0x7FFFFFFF
 # consume() waits this long for a full batch, which hardly ever comes; a start reads some five times.
 _POLL_S = 0.02
+_GROUP = "spool-checkpoint-reader"
 
 
 class Checkpoint(NamedTuple):
@@ -127,7 +129,8 @@ class CheckpointReader:
 
     def _read_partition(self, partition: int, *, decided: bool = False) -> dict[bytes, Checkpoint]:
         deadline = Deadline.after(self._timeout_s)
-        committed, uncommitted = self._consumer("read_committed"), self._consumer("read_uncommitted")
+        committed = open_consumer(self._kafka, _GROUP, more={"enable.partition.eof": True})
+        uncommitted = open_consumer(self._kafka, _GROUP, committed=False)
         try:
             place = TopicPartition(self._topic, partition)
             low, end = end_of(uncommitted, place, deadline)
@@ -159,17 +162,4 @@ class CheckpointReader:
         raise KafkaUnavailable(
             f"{self._topic}: a transaction in partition {place.partition} stays open",
             hint="it ends by its timeout; the next run goes on",
-        )
-
-    def _consumer(self, isolation: str) -> Consumer:
-        return Consumer(
-            {
-                **self._kafka,
-                "group.id": "spool-checkpoint-reader",
-                "isolation.level": isolation,
-                "enable.auto.commit": False,
-                "auto.offset.reset": "earliest",
-                "enable.partition.eof": True,
-                "log_level": 0,
-            }
         )

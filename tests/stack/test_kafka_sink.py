@@ -90,7 +90,7 @@ def test_a_failing_record_beside_the_batches_commits_nothing(world, sink):
     def broken(_offsets: object) -> list[OutRecord]:
         raise ValueError("no checkpoint can be made")
 
-    with pytest.raises(KafkaUnavailable, match="no checkpoint"):
+    with pytest.raises(ValueError, match="no checkpoint"):
         sink.transact([batch(world, range(5))], broken)
     sink.open()
     assert world.seen() == []
@@ -125,7 +125,7 @@ def test_opening_ends_the_transaction_that_a_dropped_producer_left(world, sink):
         reached.set()
         raise ValueError("die here, with batches in an open transaction")
 
-    with pytest.raises(KafkaUnavailable):
+    with pytest.raises(ValueError, match="die here"):
         sink.transact([batch(world, range(5))], records)
     assert reached.is_set()
     sink.open()
@@ -164,7 +164,7 @@ def test_two_hundred_drops_in_mid_transaction_leave_nothing_behind(world):
         for number in range(times):
             sink.open()
             if number % 4 == 0:
-                with pytest.raises(KafkaUnavailable):
+                with pytest.raises(ValueError, match="mid-transaction"):
                     sink.transact([batch(world, range(50))], records)
             sink.drop()
 

@@ -40,16 +40,9 @@ class KafkaAnnouncements:
 
 class _Consumer:
     def __init__(self, client: Mapping[str, str], collector: str) -> None:
-        from confluent_kafka import Consumer
+        from spool.kafka.consumer import open_consumer
 
-        settings = {
-            "group.id": f"collectors_sync.{collector}",
-            "enable.auto.commit": False,
-            "enable.partition.eof": True,
-            "auto.offset.reset": "earliest",
-            "isolation.level": "read_committed",
-        }
-        self._consumer: Any = Consumer({**client, **settings})
+        self._consumer: Any = open_consumer(client, f"collectors_sync.{collector}", more={"enable.partition.eof": True})
 
     def __enter__(self) -> _Consumer:
         return self
@@ -84,21 +77,26 @@ class _Consumer:
     def commit(self, topic: str, ends: Mapping[int, int]) -> None:
         from confluent_kafka import KafkaException, TopicPartition
 
+        from spool.kafka.consumer import once_elected
+
+        offsets = [TopicPartition(topic, partition, end) for partition, end in ends.items()]
         try:
-            self._consumer.commit(
-                offsets=[TopicPartition(topic, partition, end) for partition, end in ends.items()], asynchronous=False
-            )
+            once_elected(lambda: self._consumer.commit(offsets=offsets, asynchronous=False))
         except KafkaException as error:
             raise KafkaUnavailable(f"{topic}: offsets not committed: {error}", hint="is Kafka up?") from error
 
     def _assign_from_committed(self, topic: str) -> set[int]:
         from confluent_kafka import KafkaException, TopicPartition
 
+        from spool.kafka.consumer import cluster_metadata, once_elected
+
         try:
-            partitions = self._consumer.list_topics(topic, timeout=CALL_S).topics[topic].partitions
+            partitions = cluster_metadata(self._consumer, topic, timeout_s=CALL_S).topics[topic].partitions
             wanted = [TopicPartition(topic, partition) for partition in partitions]
-            # Where nothing was committed, `auto.offset.reset` begins at the first event there is.
-            self._consumer.assign(self._consumer.committed(wanted, timeout=CALL_S) if wanted else [])
+            # Where nothing was committed, `auto.offset.reset` begins at the first event there is. Right after a
+            # broker's start the group's coordinator is still being elected.
+            committed = once_elected(lambda: self._consumer.committed(wanted, timeout=CALL_S)) if wanted else []
+            self._consumer.assign(committed)
         except KafkaException as error:
             raise KafkaUnavailable(f"{topic}: {error}", hint="is Kafka up?") from error
         return set(partitions)
