@@ -25,9 +25,9 @@ from typing import Any
 from benchmarks.measure import peak_memory_mb, publish, summary
 from spool.alarm import LogOnlyAlarms
 from spool.clock import Deadline
+from spool.disk import Disk
 from spool.event import Event
 from spool.format.layout import lay_out
-from spool.log.disk import Disk
 from spool.log.folder import log_folders, segment_files
 from spool.log.identity import read_identity, write_identity
 from spool.log.reader import read_sealed

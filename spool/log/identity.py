@@ -13,8 +13,9 @@ import socket
 from pathlib import Path
 from typing import NamedTuple
 
+from spool.disk import Disk
+from spool.durable_file import write_file
 from spool.errors import FolderRefused
-from spool.log.disk import Disk, write_file
 from spool.log.folder import LogFolder
 
 FILE = "log.json"

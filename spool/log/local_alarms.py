@@ -9,7 +9,8 @@ from pathlib import Path
 
 from spool.alarm import Alarm
 from spool.clock import now_ms
-from spool.log.disk import Disk, write_file
+from spool.disk import Disk
+from spool.durable_file import write_file
 
 LOGGER = logging.getLogger(__name__)
 FOLDER = "_alarms"

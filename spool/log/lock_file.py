@@ -11,18 +11,21 @@ The file is locked with flock and holds one record, rewritten in place before ev
     +---------------+-----------------+-------------+-----------+
     | next commit   | first commit ns | sealed ns   | holder    |
     +---------------+-----------------+-------------+-----------+
+    84
+    +---------+
+    | alarmed |
+    +---------+
 
-`pid` wrote the record; `holder` (behind it, outside the checksum) has the lock or had it last: the one to look at when
-the lock is not free. The file need not be durable: after a reboot its boot id differs, and recovery reads the segments
-instead. Times are CLOCK_BOOTTIME.
+`pid` wrote the record. Behind it, outside the checksum: `holder` has the lock or had it last, the one to look at when
+the lock is not free; `alarmed` is 1 while the alarm `log_locked` is open. The file need not be durable: after a reboot
+its boot id differs, and recovery reads the segments instead. Times are CLOCK_BOOTTIME.
 """
 
 from __future__ import annotations
 
-import fcntl
+import contextlib
 import os
 import struct
-import threading
 import time
 import zlib
 from collections.abc import Iterator
@@ -32,21 +35,21 @@ from typing import NamedTuple
 
 from spool.alarm import AlarmSink
 from spool.clock import Deadline
-from spool.errors import LockTimeout
-from spool.log.disk import Disk
+from spool.disk import Disk, write_all
+from spool.file_lock import FileLock
 
 _BODY = struct.Struct(">16sIIQQQQQQ")
 _HEAD = struct.Struct(">4sI")
-_HOLDER = struct.Struct(">I")
 MAGIC = b"SPLK"
 SIZE_BYTES = _HEAD.size + _BODY.size
+_ALARMED_AT = SIZE_BYTES + 4
 BOOT_ID_FILE = Path("/proc/sys/kernel/random/boot_id")
 
 FAILED = 1  # an fsync of the open segment failed: it is never written again
 RETIRED = 2  # the log has a successor: nothing is appended here again
 
 ALARM_AFTER_S = 10.0
-_POLL_S = 0.002
+LOCKED = "log_locked"
 _READ_TRIES = 100
 
 
@@ -88,10 +91,10 @@ def read_state(descriptor: int) -> LockState | None:
     return None
 
 
-def write_state(descriptor: int, state: LockState) -> None:
-    """Only under the lock."""
+def write_state(disk: Disk, descriptor: int, state: LockState) -> None:
+    """Only under the lock. OSError leaves the old record, the new one, or one that does not pass its checksum."""
     body = _BODY.pack(*state)
-    os.pwrite(descriptor, _HEAD.pack(MAGIC, zlib.crc32(body)) + body, 0)
+    write_all(disk, descriptor, _HEAD.pack(MAGIC, zlib.crc32(body)) + body, 0)
 
 
 def read_state_of(log_path: Path) -> LockState | None:
@@ -107,92 +110,68 @@ def read_state_of(log_path: Path) -> LockState | None:
     return state if state is not None and state.boot_id == boot_id() else None
 
 
-@contextmanager
-def locked(descriptor: int, name: str, deadline: Deadline, alarms: AlarmSink) -> Iterator[None]:
+class LogLock:
     """
-    Hold the flock. LockTimeout names the holder when the deadline passes; a wait of 10 s is an alarm.
+    The lock of a log, with its alarm `log_locked`: opened by who has waited 10 s, closed by the next holder.
 
-    Polls, because flock itself knows no time-out and a signal would reach only the main thread.
+    The mark of an open alarm is a byte of the lock file, so that the next holder closes the alarm whoever it is.
     """
-    with _gate:
-        _in_use.add(descriptor)
-    try:
-        _acquire(descriptor, name, deadline, alarms)
+
+    def __init__(self, path: Path, name: str, disk: Disk, alarms: AlarmSink) -> None:
+        self._lock = FileLock(path, name=name, holder_at=SIZE_BYTES, open_file=disk.open)
+        self._name = name
+        self._disk = disk
+        self._alarms = alarms
+
+    @property
+    def descriptor(self) -> int:
+        return self._lock.descriptor
+
+    def close(self) -> None:
+        self._lock.close()
+
+    @contextmanager
+    def held(self, deadline: Deadline) -> Iterator[None]:
+        """LockTimeout names the holder; OSError. The alarm is closed when the lock is free again."""
         try:
+            self._acquire(deadline)
             yield
         finally:
-            fcntl.flock(descriptor, fcntl.LOCK_UN)
-    finally:
-        with _gate:
-            _in_use.discard(descriptor)
+            is_marked = self._lock.is_held and self._unmark()
+            self._lock.release()
+        if is_marked:
+            self._alarms.close(LOCKED, self._name)
+
+    def _acquire(self, deadline: Deadline) -> None:
+        alarm_at = Deadline.after(ALARM_AFTER_S)
+        if self._lock.acquire(min(deadline, alarm_at)):
+            return
+        if not deadline.expired:
+            holder = self._lock.holder()
+            self._alarms.open(LOCKED, self._name, f"process {holder} has held it for {ALARM_AFTER_S:.0f} s")
+            self._mark(1)
+        if not self._lock.acquire(deadline):
+            raise self._lock.timeout()
+
+    def _unmark(self) -> bool:
+        """Whether the alarm is open; it is not after this, for those who hold the lock next."""
+        if os.pread(self.descriptor, 1, _ALARMED_AT) != b"\1":
+            return False
+        self._mark(0)
+        return True
+
+    def _mark(self, value: int) -> None:
+        # Without the mark the alarm stays open until a person closes it: no reason to fail an append.
+        with contextlib.suppress(OSError):
+            self._disk.write_at(self.descriptor, bytes([value]), _ALARMED_AT)
 
 
 @contextmanager
-def locked_file(path: Path, disk: Disk, deadline: Deadline, alarms: AlarmSink) -> Iterator[None]:
-    """Hold the lock of a file that is opened for this one time."""
-    with _gate:
-        descriptor = disk.open(path, os.O_CREAT | os.O_RDWR)
-        _in_use.add(descriptor)
+def locked_file(path: Path, name: str, disk: Disk, deadline: Deadline, alarms: AlarmSink) -> Iterator[None]:
+    """Hold the lock of a file that is opened for this one time. LockTimeout, OSError."""
+    lock = LogLock(path, name, disk, alarms)
     try:
-        with locked(descriptor, path.parent.name, deadline, alarms):
+        with lock.held(deadline):
             yield
     finally:
-        with _gate:
-            _in_use.discard(descriptor)
-            os.close(descriptor)
-
-
-def _acquire(descriptor: int, name: str, deadline: Deadline, alarms: AlarmSink) -> None:
-    started = time.monotonic()
-    alarmed = False
-    while not _try_lock(descriptor):
-        if deadline.expired:
-            raise LockTimeout(
-                f"{name}: process {_holder(descriptor)} holds the log",
-                hint="look at that process: is it stopped (state T)?",
-            )
-        if not alarmed and time.monotonic() - started > ALARM_AFTER_S:
-            alarmed = True
-            _alarmed.add(name)
-            alarms.open("log_locked", name, f"process {_holder(descriptor)} has held it for {ALARM_AFTER_S:.0f} s")
-        time.sleep(_POLL_S)
-    os.pwrite(descriptor, _HOLDER.pack(os.getpid()), SIZE_BYTES)
-    if name in _alarmed:
-        # Raised in this wait, or in an earlier one that ended at its deadline.
-        _alarmed.discard(name)
-        alarms.close("log_locked", name)
-
-
-def _try_lock(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _holder(descriptor: int) -> str:
-    data = os.pread(descriptor, _HOLDER.size, SIZE_BYTES)
-    return str(_HOLDER.unpack(data)[0]) if len(data) == _HOLDER.size else "unknown"
-
-
-_alarmed: set[str] = set()
-
-# A child inherits what is locked at the moment of a fork, and would keep it when its parent is killed. It may not
-# unlock (that would be the parent's lock), so it puts /dev/null in the place of each descriptor.
-_in_use: set[int] = set()
-_gate = threading.Lock()
-
-
-def _forget_in_child() -> None:
-    if _in_use:
-        null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
-        for descriptor in _in_use:
-            os.dup2(null, descriptor, inheritable=False)
-        os.close(null)
-    _in_use.clear()
-    _alarmed.clear()
-    _gate.release()
-
-
-os.register_at_fork(before=_gate.acquire, after_in_parent=_gate.release, after_in_child=_forget_in_child)
+        lock.close()

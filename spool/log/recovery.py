@@ -21,6 +21,8 @@ from typing import NamedTuple
 
 from spool import failpoints
 from spool.alarm import AlarmSink
+from spool.disk import Disk, write_all
+from spool.durable_file import write_file
 from spool.errors import CorruptSegment
 from spool.format.record_batch import HEADER_BYTES
 from spool.format.scan import RECORD_BYTES_MIN, Expected, Hole, Scan, scan
@@ -32,7 +34,6 @@ from spool.format.segment_header import (
     log_tag,
     refuse_foreign,
 )
-from spool.log.disk import Disk, write_all, write_file
 from spool.log.folder import LogFolder, SegmentFile, open_path, sealed_path, segment_files
 from spool.log.shipped import read_shipped
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from spool.log.disk import Disk
+from spool.disk import Disk
 
 LOGGER = logging.getLogger(__name__)
 SIZE_BYTES = 16 * 1024 * 1024

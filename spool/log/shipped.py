@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 from typing import NamedTuple
 
-from spool.log.disk import Disk, write_file
+from spool.disk import Disk
+from spool.durable_file import write_file
 
 NAME = "shipped"
 

@@ -15,11 +15,11 @@ from pathlib import Path
 
 from spool.alarm import AlarmSink
 from spool.clock import Deadline
+from spool.disk import Disk, make_folders
 from spool.errors import AppendUnknown
 from spool.event import Event, OffsetRange
 from spool.format.event_record import encode
 from spool.log.commit_queue import Commit, CommitQueue, Part
-from spool.log.disk import Disk, make_folders
 from spool.log.file_system import refuse_network
 from spool.log.folder import LogFolder, log_folders, segment_files
 from spool.log.identity import Identity, create_log, is_ours, read_identity, write_successor
@@ -116,7 +116,7 @@ class StreamLog:
             refuse_network(self._folder)
             make_folders(self._disk, stream_path)
             Reserve(self._folder, self._disk).take()
-            with locked_file(stream_path / "stream.lock", self._disk, deadline, self._alarms):
+            with locked_file(stream_path / "stream.lock", self._stream.name, self._disk, deadline, self._alarms):
                 current, identity = self._current_log(stream_path, deadline)
         return LogWriter(current, self._stream, after=identity.after, disk=self._disk, alarms=self._alarms)
 

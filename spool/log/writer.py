@@ -25,14 +25,14 @@ from typing import Protocol
 from spool import failpoints
 from spool.alarm import AlarmSink
 from spool.clock import Deadline, boottime_ns
+from spool.disk import Disk, write_all
 from spool.errors import AppendUnknown, LockTimeout
 from spool.format import record_batch
 from spool.format.scan import Expected, scan
 from spool.format.segment_header import COMMIT_NUMBERS, SegmentHeader, log_tag
-from spool.log.disk import Disk, write_all
 from spool.log.folder import LogFolder, open_path, sealed_path, segment_files
 from spool.log.identity import read_identity
-from spool.log.lock_file import FAILED, RETIRED, LockState, boot_id, locked, read_state, read_state_of, write_state
+from spool.log.lock_file import FAILED, RETIRED, LockState, LogLock, boot_id, read_state, read_state_of, write_state
 from spool.log.recovery import create_segment, recover
 from spool.log.refusal import disk_errors_refuse
 from spool.log.reserve import Reserve
@@ -71,7 +71,7 @@ class LogWriter:
         self._reserve = Reserve(log.path.parent.parent, disk)
         self._tag = log_tag(log.log)
         self._name = f"{log.stream}/{log.log}"
-        self._lock_descriptor = -1
+        self._lock = LogLock(log.path / "lock", self._name, disk, alarms)
         self._descriptor = -1
         self._segment = -1
         self._hash = RunningHash()
@@ -80,7 +80,7 @@ class LogWriter:
     def close(self) -> None:
         """Close all descriptors, when no thread writes; the next use opens them again."""
         with self.busy:
-            self._close_lock()
+            self._lock.close()
             self._close_segment()
 
     def forget(self) -> None:
@@ -150,36 +150,13 @@ class LogWriter:
         if not self.busy.acquire(timeout=deadline.remaining_s):
             raise LockTimeout(f"{self._name}: another thread of this process is writing", hint="the disk is very slow")
         try:
-            with disk_errors_refuse(self._name), self._locked(deadline):
+            with disk_errors_refuse(self._name), self._lock.held(deadline):
                 yield self._usable_state()
         finally:
             self.busy.release()
 
-    @contextmanager
-    def _locked(self, deadline: Deadline) -> Iterator[None]:
-        while True:
-            with locked(self._lock(), self._name, deadline, self._alarms):
-                if self._lock_is_named():
-                    yield
-                    return
-            # Somebody removed the file or put another in its place: two holders would not see each other.
-            self._close_lock()
-
-    def _lock_is_named(self) -> bool:
-        return _is_same_file(self._lock_descriptor, self.log.path / "lock")
-
-    def _close_lock(self) -> None:
-        if self._lock_descriptor >= 0:
-            os.close(self._lock_descriptor)
-        self._lock_descriptor = -1
-
-    def _lock(self) -> int:
-        if self._lock_descriptor < 0:
-            self._lock_descriptor = self._disk.open(self.log.path / "lock", os.O_CREAT | os.O_RDWR)
-        return self._lock_descriptor
-
     def _usable_state(self) -> LockState:
-        state = read_state(self._lock())
+        state = read_state(self._lock.descriptor)
         if state is None or state.boot_id != boot_id():
             return self._recovered(None)
         if state.flags & FAILED:
@@ -292,7 +269,7 @@ class LogWriter:
         return self._recovered(state)
 
     def _note(self, state: LockState) -> None:
-        write_state(self._lock(), state._replace(pid=os.getpid()))
+        write_state(self._disk, self._lock.descriptor, state._replace(pid=os.getpid()))
 
     def _is_full(self, state: LockState) -> bool:
         return bool(state.first_commit_ns) and state.synced_end >= self._stream.seal_bytes

@@ -18,7 +18,6 @@ Whoever dies in between is followed by the next shipper, which begins at 2 and g
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -27,13 +26,14 @@ from spool import failpoints
 from spool.alarm import AlarmSink
 from spool.archive.archive import Archive
 from spool.clock import Deadline
+from spool.disk import Disk
+from spool.durable_file import write_file
 from spool.event import SPOOL_HEADER
 from spool.format import record_batch
 from spool.format.relayout import archived_records
-from spool.log.disk import Disk, write_file
 from spool.log.folder import LogFolder, SegmentFile, segment_files
 from spool.log.identity import create_log, new_log_id, read_identity, write_successor
-from spool.log.lock_file import locked
+from spool.log.lock_file import locked_file
 from spool.log.reader import Commit, SegmentContents, read_sealed, tail
 from spool.log.shipped import ShippedState
 from spool.log.writer import LogWriter
@@ -126,27 +126,20 @@ def _go_on(scene: _Scene) -> None:
 @contextmanager
 def _exclusive(scene: _Scene) -> Iterator[None]:
     """Two who move the same records would double them."""
-    descriptor = scene.disk.open(scene.log.path / _LOCK, os.O_CREAT | os.O_RDWR)
-    try:
-        with locked(descriptor, f"{scene.log.stream}/{scene.log.log}", scene.deadline, scene.alarms):
-            yield
-    finally:
-        os.close(descriptor)
+    name = f"{scene.log.stream}/{scene.log.log}"
+    with locked_file(scene.log.path / _LOCK, name, scene.disk, scene.deadline, scene.alarms):
+        yield
 
 
 def _make_successor(scene: _Scene, mark: _Mark) -> LogFolder:
     stream_path = scene.log.path.parent
-    descriptor = scene.disk.open(stream_path / "stream.lock", os.O_CREAT | os.O_RDWR)
-    try:
-        with locked(descriptor, scene.log.stream, scene.deadline, scene.alarms):
-            if read_identity(scene.log.path).successor != mark.successor:
-                write_successor(scene.log.path, scene.disk, mark.successor)
-            successor = LogFolder(scene.log.stream, mark.successor, stream_path / mark.successor)
-            if not (successor.path / "log.json").exists():
-                after = (scene.log.log, mark.segment if mark.compare else mark.segment - 1)
-                create_log(stream_path, scene.disk, after=after, log_id=mark.successor)
-    finally:
-        os.close(descriptor)
+    with locked_file(stream_path / "stream.lock", scene.log.stream, scene.disk, scene.deadline, scene.alarms):
+        if read_identity(scene.log.path).successor != mark.successor:
+            write_successor(scene.log.path, scene.disk, mark.successor)
+        successor = LogFolder(scene.log.stream, mark.successor, stream_path / mark.successor)
+        if not (successor.path / "log.json").exists():
+            after = (scene.log.log, mark.segment if mark.compare else mark.segment - 1)
+            create_log(stream_path, scene.disk, after=after, log_id=mark.successor)
     failpoints.reach("archive.fork.successor_made")
     return successor
 

@@ -20,12 +20,12 @@ from typing import NamedTuple
 from spool import failpoints
 from spool.alarm import AlarmSink
 from spool.archive.archive import Archive
+from spool.disk import Disk
 from spool.errors import ObjectMissing, OperatorNeeded
 from spool.format import partitioner
 from spool.format.layout import lay_out
 from spool.format.object_format import encode_object
 from spool.format.segment_index import ArchivedSegment
-from spool.log.disk import Disk
 from spool.log.folder import LogFolder, SegmentFile, segment_files
 from spool.log.shipped import ShippedState, read_shipped
 from spool.names import LogName

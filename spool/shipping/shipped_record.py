@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from spool import failpoints
-from spool.log.disk import Disk
+from spool.disk import Disk
 from spool.log.folder import SegmentFile
 from spool.log.shipped import ShippedState, read_shipped, write_shipped
 

@@ -20,10 +20,10 @@ import pytest
 from spool import failpoints
 from spool.clock import Deadline
 from spool.errors import LockTimeout
+from spool.file_lock import locked
 from spool.log import lock_file
-from spool.log.disk import Disk
 from spool.log.folder import segment_files
-from spool.log.lock_file import locked_file
+from spool.log.local_alarms import LocalAlarms
 from spool.log.reader import read_sealed
 from spool.log.stream_log import StreamLog
 from tests.fakes.powered_host import RecordedAlarms, boot
@@ -176,18 +176,43 @@ def test_a_stopped_holder_is_named_and_nothing_is_written(tmp_path: Path) -> Non
 
 def test_a_long_wait_for_the_lock_is_an_alarm_until_it_is_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lock_file, "ALARM_AFTER_S", 0.1)
-    folder, alarms = tmp_path / "spool", RecordedAlarms()
+    folder = tmp_path / "spool"
+    alarms = LocalAlarms(folder)
     log = open_log(folder, alarms=alarms)
     append(log, "before")
-    holder = fork(lambda: append(open_log(folder), "late"), armed="log.append.locked=stop")
+    holder = fork(lambda: append(open_log(folder, alarms=alarms), "late"), armed="log.append.locked=stop")
     os.waitpid(holder, os.WUNTRACED)
     with pytest.raises(LockTimeout):
         append(log, "refused", timeout_s=0.4)
-    assert list(alarms.now) == [("log_locked", f"events/{log.id}")]
+    assert open_alarms(folder) == [("log_locked", f"events/{log.id}")]
     os.kill(holder, signal.SIGCONT)
     os.waitpid(holder, 0)
     append(log, "after")
-    assert alarms.now == {}
+    assert open_alarms(folder) == []
+
+
+def test_the_alarm_of_a_waiter_that_ended_is_closed_by_whoever_holds_the_lock_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lock_file, "ALARM_AFTER_S", 0.1)
+    folder = tmp_path / "spool"
+    log = open_log(folder, alarms=LocalAlarms(folder))
+    append(log, "before")
+
+    def wait_in_vain() -> None:
+        with pytest.raises(LockTimeout):
+            append(open_log(folder, alarms=LocalAlarms(folder)), "refused", timeout_s=0.4)
+
+    with log._writer._lock.held(Deadline.after(5)):
+        os.waitpid(fork(wait_in_vain), 0)
+        assert open_alarms(folder) == [("log_locked", f"events/{log.id}")]
+    assert open_alarms(folder) == []
+    append(log, "after")
+    assert list(read(folder).values()) == ["before", "after"]
+
+
+def open_alarms(folder: Path) -> list[tuple[str, str]]:
+    return [(alarm.condition, alarm.subject) for alarm in LocalAlarms(folder).all() if not alarm.closed_ms]
 
 
 def test_an_idle_child_does_not_keep_the_lock_that_its_parent_took_later(tmp_path: Path) -> None:
@@ -207,14 +232,14 @@ def test_an_idle_child_does_not_keep_the_lock_that_its_parent_took_later(tmp_pat
 
 
 def test_a_child_forked_under_a_lock_does_not_keep_it(tmp_path: Path) -> None:
-    path = tmp_path / "stream.lock"
+    path = tmp_path / "any.lock"
 
     def parent(write_end: int) -> None:
-        with locked_file(path, Disk(), Deadline.after(5), RecordedAlarms()):
+        with locked(path, Deadline.after(5)):
             leave_a_child(write_end)
             os.kill(os.getpid(), signal.SIGKILL)
 
-    with orphan_of(parent), locked_file(path, Disk(), Deadline.after(5), RecordedAlarms()):
+    with orphan_of(parent), locked(path, Deadline.after(30)):
         pass
 
 

@@ -22,6 +22,7 @@ from pathlib import Path
 import pytest
 
 import spool.log
+from spool import disk, durable_file
 from spool.log import lock_file
 from tests.fakes.powered_host import PoweredHost, boot
 from tests.fakes.simulated_disk import Killed, Mode, PoweredOff, SimulatedDisk, Site
@@ -176,9 +177,10 @@ def test_what_a_killed_process_left_unsynced_is_synced_by_the_next(name: str, ro
 
 
 def sync_calls() -> list[tuple[str, int, str]]:
-    """File name, line and function of each call of `sync_data` and `sync_folder` in spool/log."""
+    """File name, line and function of each call of `sync_data` and `sync_folder` that the log makes."""
     found = []
-    for path in sorted(Path(spool.log.__file__).parent.glob("*.py")):
+    below = [Path(module.__file__) for module in (disk, durable_file)]
+    for path in sorted([*Path(spool.log.__file__).parent.glob("*.py"), *below]):
         for function in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(function, ast.FunctionDef):
                 found += [(path.name, line, f"{function.name}.{call}") for line, call in _calls(function)]

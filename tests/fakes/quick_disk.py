@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from spool.log.disk import Disk
+from spool.disk import Disk
 
 
 class QuickDisk(Disk):

@@ -25,7 +25,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
-from spool.log.disk import Disk
+from spool.disk import Disk
 
 SECTOR_BYTES = 512
 Mode = Literal["nothing", "everything", "newest", "older", "random"]
@@ -138,7 +138,7 @@ class SimulatedDisk(Disk):
 
     # The seam.
 
-    def open(self, path: Path, flags: int, mode: int = 0o644) -> int:
+    def open(self, path: Path, flags: int, mode: int = 0o600) -> int:
         is_new = not path.exists()
         if is_new and flags & os.O_CREAT:
             self._change("open")
@@ -156,10 +156,12 @@ class SimulatedDisk(Disk):
         if self.chunk_bytes is not None:
             data = data[: self.chunk_bytes]
         if self.room_bytes is not None:
-            data = data[: self.room_bytes]
+            # What lies below the end of the file has its blocks already.
+            there = max(0, min(len(data), os.fstat(descriptor).st_size - at))
+            data = data[: there + self.room_bytes]
             if not data:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            self.room_bytes -= len(data)
+            self.room_bytes -= len(data) - there
         try:
             self._change("write_at")
         except (Killed, PoweredOff, OSError):

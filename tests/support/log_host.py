@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from spool.alarm import AlarmSink
 from spool.clock import Deadline
+from spool.disk import Disk
 from spool.event import Event, OffsetRange
 from spool.format import record_batch
-from spool.log.disk import Disk
 from spool.log.folder import LogFolder, SegmentFile, log_folders, segment_files
 from spool.log.reader import tail
 from spool.log.stream_log import StreamLog
@@ -18,9 +19,7 @@ STREAM = StreamSettings(name="events", topic="events", acknowledgement="disk", p
 TIME_MS = 1_700_000_000_000
 
 
-def open_log(
-    folder: Path, *, disk: Disk | None = None, alarms: RecordedAlarms | None = None, **stream: object
-) -> StreamLog:
+def open_log(folder: Path, *, disk: Disk | None = None, alarms: AlarmSink | None = None, **stream: object) -> StreamLog:
     settings = StreamSettings(**{**STREAM.__dict__, **stream})  # type: ignore[arg-type]
     return StreamLog.open(folder, settings, alarms=alarms or RecordedAlarms(), disk=disk)
 

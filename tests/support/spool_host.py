@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 from spool.archive.archive import Archive
 from spool.clock import Deadline
+from spool.disk import Disk
 from spool.event import Event, OffsetRange
 from spool.format.relayout import archived_records
-from spool.log.disk import Disk
 from spool.log.folder import LogFolder, segment_files
 from spool.log.identity import read_identity, write_identity
 from spool.log.stream_log import StreamLog

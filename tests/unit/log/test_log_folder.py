@@ -186,7 +186,7 @@ def test_a_reader_sees_the_open_segment_only_up_to_the_synced_end(folder: Path) 
     log.close()
     (one,) = log_folders(folder)
     state = log.synced()
-    lock_file.write_state(log._writer._lock(), state._replace(synced_end=len(whole)))
+    lock_file.write_state(QuickDisk(), log._writer._lock.descriptor, state._replace(synced_end=len(whole)))
     assert len(both) > len(whole)
     assert read(folder) == {0: "a"}
     assert [commit.first_offset for commit in tail(one, 1)] == []

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from spool.disk import Disk
 from spool.errors import (
     ObjectExists,
     OperatorNeeded,
@@ -16,7 +17,6 @@ from spool.errors import (
     StoreRefused,
     StoreUnavailable,
 )
-from spool.log.disk import Disk
 from spool.log.folder import segment_files
 from spool.log.identity import read_identity, write_identity
 from spool.log.shipped import NOTHING, ShippedState, read_shipped, write_shipped

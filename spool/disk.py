@@ -7,7 +7,6 @@ a difference, and `tests/fakes/simulated_disk.py` plays that by recording these 
 
 from __future__ import annotations
 
-import contextlib
 import os
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from pathlib import Path
 class Disk:
     """The real file system. All methods raise OSError and leave its meaning to the caller."""
 
-    def open(self, path: Path, flags: int, mode: int = 0o644) -> int:
+    def open(self, path: Path, flags: int, mode: int = 0o600) -> int:
         """A descriptor, closed on exec. With O_CREAT the name is durable only after `sync_folder`."""
         return os.open(path, flags | os.O_CLOEXEC, mode)
 
@@ -47,12 +46,12 @@ class Disk:
         path.unlink(missing_ok=True)
 
     def make_folder(self, path: Path) -> None:
-        """One folder; existing is fine; durable only after `sync_folder` of its parent."""
-        path.mkdir(exist_ok=True)
+        """One folder, for its owner only; existing is fine; durable only after `sync_folder` of its parent."""
+        path.mkdir(mode=0o700, exist_ok=True)
 
     def reserve(self, path: Path, size_bytes: int) -> None:
         """A file of this size whose blocks are really taken."""
-        descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o644)
+        descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600)
         try:
             os.posix_fallocate(descriptor, 0, size_bytes)
         finally:
@@ -81,25 +80,3 @@ def write_all(disk: Disk, descriptor: int, data: bytes | bytearray, at: int) -> 
     while view:
         written = disk.write_at(descriptor, view, at)
         view, at = view[written:], at + written
-
-
-def write_file(disk: Disk, path: Path, data: bytes) -> None:
-    """
-    Put a whole file in place, atomically and durably.
-
-    1. write a temporary file beside it   2. fdatasync   3. rename   4. fsync the folder
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    descriptor = disk.open(temporary, os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
-    try:
-        write_all(disk, descriptor, data, 0)
-        disk.sync_data(descriptor)
-        os.close(descriptor)
-        disk.rename(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.close(descriptor)
-        with contextlib.suppress(OSError):
-            disk.unlink(temporary)
-        raise
-    disk.sync_folder(path.parent)
