@@ -4,7 +4,7 @@ PYTEST = $(PYTHON) -m pytest
 export PYTHONPATH = $(CURDIR)
 
 .DEFAULT_GOAL = help
-.PHONY: help setup up down status logs demo test test-unit test-crash test-dags test-stack torture lint types lock dag-docs bench clean
+.PHONY: help setup up down status logs demo test test-unit test-crash test-dags test-stack torture lint types lock dag-docs config-docs bench clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1|\2/' | column -t -s '|'
@@ -52,6 +52,7 @@ lint: setup  ## style, layers, dependencies, generated files
 	.venv/bin/deptry . --config pyproject.toml
 	$(PYTHON) -m stack.locks
 	$(PYTHON) -m plugins.dag_docs --check
+	$(PYTHON) -m include.config_reference --check
 
 types: setup  ## mypy, strict for spool/ and include/
 	.venv/bin/mypy
@@ -62,6 +63,9 @@ lock: setup  ## compile requirements.in and requirements-dev.in into their locks
 
 dag-docs: setup  ## write docs/DAGs.md from the DAGs
 	$(PYTHON) -m plugins.dag_docs
+
+config-docs: setup  ## write docs/settings.md and config/schemas/ from the descriptions of config/*.yml
+	$(PYTHON) -m include.config_reference
 
 bench: setup  ## all benchmarks; results go to docs/benchmarks/
 	$(PYTHON) -m benchmarks

@@ -3,31 +3,39 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Annotated
 
-from include.common.yaml_config import load_mapping
-from spool.errors import SettingsError
+from spool import config_file
+from spool.config_file import Block, Key
 
 DEFAULT_FILE = Path(__file__).parent.parent.parent / "config" / "measurements.yml"
 FORMAT_VERSION = 1
 _COUNTRY = re.compile(r"[A-Z]{2}\Z")
+_TITLE = re.compile(r"(?=[\s\S]*\S)")
 
 
 @dataclass(frozen=True)
-class MeasurementSettings:
-    """
-    control_country    where bridges are taken to be reachable: measurements from there are the controls
-    control_window_h   a control is less than so many hours away
-    bridge_days        the table of blocked bridges reaches back so many days
-    mirror_title       of the page for browsing
-    """
+class MeasurementSettings(Block):
+    """The whole of `config/measurements.yml`; every key is required."""
 
-    control_country: str
-    control_window_h: float
-    bridge_days: float
-    mirror_title: str
+    control_country: Annotated[
+        str,
+        Key(
+            "country where bridges are taken to be reachable: measurements from there are the controls",
+            pattern=_COUNTRY,
+            what="two upper-case letters",
+        ),
+    ]
+    control_window_h: Annotated[
+        float, Key("a control of the same bridge is less than this many hours away", "h", above=0, at_most=100_000)
+    ]
+    bridge_days: Annotated[
+        float, Key("how far back the table of blocked bridges reaches", "days", above=0, at_most=100_000)
+    ]
+    mirror_title: Annotated[str, Key("title of the page for browsing", pattern=_TITLE, what="text")]
 
     @property
     def control_window(self) -> timedelta:
@@ -35,20 +43,7 @@ class MeasurementSettings:
 
 
 def load(path: Path = DEFAULT_FILE) -> MeasurementSettings:
-    """Read and check the file; SettingsError names file and key."""
-    names = [field.name for field in fields(MeasurementSettings)]
-    document = load_mapping(path, version=FORMAT_VERSION, keys=names, hint="see include/measurements/README.md")
-    for name in names:
-        _check(path, name, document[name])
-    return MeasurementSettings(**document)
-
-
-def _check(path: Path, name: str, value: object) -> None:
-    if name == "control_country" and not (isinstance(value, str) and _COUNTRY.match(value)):
-        raise SettingsError(f"{path}: {name}: must be two upper-case letters, is {value!a}")
-    if name == "mirror_title" and not (isinstance(value, str) and value.strip()):
-        raise SettingsError(f"{path}: {name}: must be text, is {value!a}")
-    if name in ("control_window_h", "bridge_days") and (
-        isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 100_000
-    ):
-        raise SettingsError(f"{path}: {name}: must be a number above 0, is {value!a}")
+    """Read and check the file; SettingsError names the file, the path of keys and the line."""
+    return config_file.load(
+        path, MeasurementSettings, version=FORMAT_VERSION, hint="see include/measurements/README.md"
+    )

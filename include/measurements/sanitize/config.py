@@ -2,72 +2,91 @@
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Annotated, Any
 
-from include.common.yaml_config import load_mapping, whole_number
 from include.measurements.sanitize.bridge_map import BridgeMap, BridgeMapInvalid, parse_map
 from include.measurements.sanitize.errors import BridgeMapRefused
 from include.measurements.sanitize.known_tests import KnownTests
 from include.measurements.sanitize.rules import UnmappedPolicy
-from spool.errors import SettingsError
+from spool import config_file
+from spool.config_file import Block, Each, Key, WrongKey
 
 DEFAULT_FILE = Path(__file__).parents[3] / "config" / "sanitize.yml"
 FORMAT_VERSION = 1
 BRIDGE_MAP_BYTES_MAX = 64 * 1024 * 1024
 DAY_S = 86_400
 
-_NUMBERS = {
-    "bridge_map_days_max": (1, 3650),
-    "document_bytes_max": (1024, 64 * 1024 * 1024),
-    "depth_max": (8, 200),
-    "nodes_max": (1000, 1_000_000),
-    "document_s": (1, 3600),
-    "memory_bytes": (128 * 1024 * 1024, 8 * 1024**3),
-    "gzip_level": (1, 9),
-}
+_TEST_NAME = re.compile(r"[^\x00-\x1f]{1,200}\Z")
 
 
 @dataclass(frozen=True)
-class SanitizeSettings:
-    """
-    unmapped_bridges      hold: the report goes to quarantine; hash: the line is hashed or nulled, never shown
-    bridge_map_days_max   an older map stops every run
-    document_bytes_max    a larger document is not taken, the rest of its report is
-    depth_max, nodes_max  of one document, aliases written out
-    document_s            a document that takes longer is not taken
-    memory_bytes          address space of the process that parses
-    gzip_level            of the archived originals
-    tests                 canonical name to aliases
-    """
+class SanitizeSettings(Block):
+    """The whole of `config/sanitize.yml`; every key is required."""
 
-    unmapped_bridges: UnmappedPolicy
-    bridge_map_days_max: int
-    document_bytes_max: int
-    depth_max: int
-    nodes_max: int
-    document_s: int
-    memory_bytes: int
-    gzip_level: int
-    tests: Mapping[str, list[str]]
+    unmapped_bridges: Annotated[
+        UnmappedPolicy,
+        Key(
+            "a measurement report with a bridge that the map does not know: `hold` sends it to quarantine, "
+            "`hash` hashes the line or sets it to null"
+        ),
+    ]
+    bridge_map_days_max: Annotated[int, Key("an older bridge map stops every run", "days", at_least=1, at_most=3650)]
+    document_bytes_max: Annotated[
+        int,
+        Key(
+            "a larger document is left out, the rest of its measurement report is kept",
+            unit="bytes",
+            at_least=1024,
+            at_most=64 * 1024 * 1024,
+        ),
+    ]
+    depth_max: Annotated[int, Key("levels of collections in one document", "levels", at_least=8, at_most=200)]
+    nodes_max: Annotated[
+        int,
+        Key(
+            "scalars and collections in one document, with aliases written out",
+            unit="nodes",
+            at_least=1000,
+            at_most=1_000_000,
+        ),
+    ]
+    document_s: Annotated[int, Key("a document that takes longer is left out", "s", at_least=1, at_most=3600)]
+    memory_bytes: Annotated[
+        int,
+        Key(
+            "address space of the process that parses",
+            unit="bytes",
+            at_least=128 * 1024 * 1024,
+            at_most=8 * 1024**3,
+        ),
+    ]
+    gzip_level: Annotated[int, Key("compression of the archived originals", at_least=1, at_most=9)]
+    tests: Annotated[
+        Mapping[str, list[str]],
+        Each(_TEST_NAME, "the name of a test", "canonical name of a test: the names that stand for it"),
+    ]
+
+    def refusals(self) -> Iterator[WrongKey]:
+        seen: dict[str, str] = {}
+        for name, aliases in self.tests.items():
+            for alias in sorted({KnownTests.plain(text) for text in (name, *aliases)}):
+                if seen.setdefault(alias, name) != name:
+                    yield WrongKey("tests", f"{alias!a} stands for both {seen[alias]} and {name}")
 
     def for_child(self) -> dict[str, Any]:
         return asdict(self)
 
 
 def load(path: Path = DEFAULT_FILE) -> SanitizeSettings:
-    """Read and check the file; SettingsError names file and key."""
-    keys = ("unmapped_bridges", *_NUMBERS, "tests")
-    document = load_mapping(path, version=FORMAT_VERSION, keys=keys, hint="see include/measurements/sanitize/README.md")
-    for key, (least, most) in _NUMBERS.items():
-        whole_number(path, document, key, least, most)
-    if document["unmapped_bridges"] not in get_args(UnmappedPolicy):
-        raise SettingsError(f"{path}: unmapped_bridges: must be one of {', '.join(get_args(UnmappedPolicy))}")
-    _check_tests(path, document["tests"])
-    return SanitizeSettings(**document)
+    """Read and check the file; SettingsError names the file, the path of keys and the line."""
+    return config_file.load(
+        path, SanitizeSettings, version=FORMAT_VERSION, hint="see include/measurements/sanitize/README.md"
+    )
 
 
 def load_bridges(path: Path, days_max: int, now_s: float | None = None) -> BridgeMap:
@@ -85,15 +104,3 @@ def load_bridges(path: Path, days_max: int, now_s: float | None = None) -> Bridg
     if age_days > days_max:
         raise BridgeMapRefused(f"the bridge map {path} is {age_days:.0f} days old, {days_max} are allowed", hint=hint)
     return bridges
-
-
-def _check_tests(path: Path, tests: object) -> None:
-    if not isinstance(tests, dict) or not tests:
-        raise SettingsError(f"{path}: tests: must map names to lists of aliases")
-    seen: dict[str, str] = {}
-    for name, aliases in tests.items():
-        if not isinstance(name, str) or not isinstance(aliases, list) or not all(isinstance(a, str) for a in aliases):
-            raise SettingsError(f"{path}: tests: {name!a}: must be a name with a list of names")
-        for alias in {KnownTests.plain(text) for text in (name, *aliases)}:
-            if seen.setdefault(alias, name) != name:
-                raise SettingsError(f"{path}: tests: {alias!a} stands for both {seen[alias]} and {name}")

@@ -143,13 +143,13 @@ def test_nothing_found_says_so(root, limits):
 @pytest.mark.parametrize(
     ("conf", "words"),
     [
-        ({}, "paths must be a list"),
-        ({"paths": "/var/log/a"}, "paths must be a list"),
-        ({"paths": []}, "paths must name 1 to 100"),
+        ({}, "paths: is missing"),
+        ({"paths": "/var/log/a"}, "paths: expected a list"),
+        ({"paths": []}, "paths: must list 1 to 100"),
         ({"paths": ["a.log"]}, "must be absolute"),
-        ({"paths": [5]}, "must be absolute"),
-        ({"paths": ["/a"], "max_events": 0}, "max_events must be"),
-        ({"paths": ["/a"], "path": 1}, "path is unknown"),
+        ({"paths": [5]}, "paths.0: expected text"),
+        ({"paths": ["/a"], "max_events": 0}, "max_events: must be"),
+        ({"paths": ["/a"], "path": 1}, "path: unknown key"),
     ],
     ids=str,
 )
@@ -175,7 +175,7 @@ def test_a_root_of_an_unset_variable_is_left_out():
         ("version: 1\nroots: []\nfiles_max: 1", "roots"),
         ("version: 1\nroots: [/]\nfiles_max: 1", "roots.0: must be an absolute folder below /"),
         ("version: 1\nroots: [logs]\nfiles_max: 1", "roots.0"),
-        ("version: 1\nroots: [5]\nfiles_max: 1", "roots.0: must be text"),
+        ("version: 1\nroots: [5]\nfiles_max: 1", "roots.0: expected text"),
         ("version: 1\nroots: [/a]\nfiles_max: x", "files_max"),
         ("version: 1\nroots: [/a]\nfiles_max: 1\nmore: 1", "more: unknown key"),
     ],
