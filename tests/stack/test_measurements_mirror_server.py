@@ -15,7 +15,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from include.measurements.publish.mirror import mirror_server
+from include.measurements.publish import mirror_server
 from tests.support.measurement_state import MeasurementState
 
 pytestmark = pytest.mark.stack
