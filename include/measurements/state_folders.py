@@ -14,7 +14,6 @@ and `public` hold what can be made again; `restoring` holds restores at work.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 from collections.abc import Iterator, Mapping
@@ -25,6 +24,7 @@ from typing import Literal
 from include.common.atomic_files import free_name, rename_durably
 from include.measurements.held_reasons import HeldReasons
 from spool.errors import SettingsError, TransientError
+from spool.file_lock import FileLock
 
 PublishableState = Literal["staging", "reports", "imported"]
 HeldKind = Literal["quarantine", "errored"]
@@ -104,12 +104,13 @@ class StateFolders:
     @contextmanager
     def alone(self, feature: str) -> Iterator[None]:
         """AnotherRun where a process of this feature works on these folders already."""
-        with (self.root / f".{feature}.lock").open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise AnotherRun(f"another run holds {lock.name}", hint="wait for it to end") from None
+        lock = FileLock(self.root / f".{feature}.lock")
+        try:
+            if not lock.try_acquire():
+                raise AnotherRun(f"another run holds {lock.path}", hint="wait for it to end")
             yield
+        finally:
+            lock.close()
 
 
 def check_one_file_system(first: Path, *others: Path) -> None:

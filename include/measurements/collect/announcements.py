@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,13 +20,14 @@ from include.measurements.batch_manifest import Manifest
 from include.measurements.collect.config import COLLECTOR_ID
 from include.measurements.collect.errors import BatchDiffers
 from include.measurements.collect.progress import Transferred
-from include.measurements.collect.transport import Forgotten, Transport
+from include.measurements.collect.transport import Forgotten, Transport, is_batch_name
 from spool.errors import TerminalError
+
+LOGGER = logging.getLogger(__name__)
 
 STREAM = "collector_batches"
 EVENT_TYPE = "collector.batch_finished"
 
-_BATCH = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}\Z")
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 
 
@@ -65,10 +67,10 @@ def decode(value: bytes) -> Announcement:
         announcement = Announcement(row["collector"], row["batch"], row["manifest_sha256"])
         fits = (
             COLLECTOR_ID.match(announcement.collector)
-            and _BATCH.match(announcement.batch)
+            and is_batch_name(announcement.batch)
             and _SHA256.match(announcement.manifest_sha256)
         )
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise AnnouncementRefused(f"not an announcement: {type(error).__name__}") from error
     if not fits:
         raise AnnouncementRefused("not an announcement: a field is not what it must be")
@@ -124,7 +126,15 @@ class AnnouncementFile:
 
     def pending(self, collector: str) -> list[Announcement]:
         lines = self._path.read_bytes().splitlines() if self._path.exists() else []
-        return [a for a in map(decode, filter(None, lines)) if a.collector == collector]
+        announcements = (self._decoded(number, line) for number, line in enumerate(lines, 1) if line)
+        return [a for a in announcements if a is not None and a.collector == collector]
+
+    def _decoded(self, number: int, line: bytes) -> Announcement | None:
+        try:
+            return decode(line)
+        except AnnouncementRefused as refused:
+            LOGGER.warning("%s, line %s: %s", self._path, number, refused)
+            return None
 
     def done(self, collector: str) -> None:
         """Kept: a batch that the host has forgotten is not listed any more."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,11 +11,11 @@ from include.measurements.collect import pipeline
 from include.measurements.collect.announcements import AnnouncedTransport, Announcements
 from include.measurements.collect.config import Collector
 from include.measurements.collect.drop_folder import DropFolder
+from include.measurements.collect.places import Places
 from include.measurements.collect.rsync_transport import RsyncTransport
+from include.measurements.collect.sync_summary import SyncSummary
 from include.measurements.collect.transport import Transport
 from spool.errors import SettingsError
-
-LOGGER = logging.getLogger(__name__)
 
 OpenAnnouncements = Callable[[], Announcements]
 
@@ -27,17 +26,13 @@ def sync_one(
     ledger: StageLedger,
     emit: Emit,
     announcements: OpenAnnouncements | None = None,
-) -> pipeline.SyncSummary:
+) -> SyncSummary:
     """Sync one collector into the state folder `state`; see pipeline.py for what is durable when it returns."""
     opened = _announcements(collector, announcements)
     transport = transport_of(collector, opened)
-    summary = pipeline.sync(collector, transport, pipeline.Places.of(state, collector.id), ledger, emit)
+    summary = pipeline.sync(collector, transport, Places.of(state, collector.id), ledger, emit)
     if opened is not None:
         opened.done(collector.id)
-    LOGGER.info(
-        "%s: %s batches, %s files, %s bytes; forgotten %s files, changed %s",
-        collector.id, len(summary.batches), summary.files, summary.size_bytes, summary.forgotten, summary.changed,
-    )  # fmt: skip
     return summary
 
 

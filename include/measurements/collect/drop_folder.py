@@ -3,24 +3,29 @@ Batches that somebody puts into a folder of this machine: files below `<folder>/
 
 `<batch>.manifest` is a manifest as sha256sum makes it; an empty `<batch>.ready` says "as they are now". The marker
 comes last. Forgetting hashes again, as the gate does; changed files become the batch `<batch>_late1`.
+
+Whoever may write into the folder is not trusted: a batch or a marker that is a link, a pipe or a device is refused.
 """
 
 from __future__ import annotations
 
 import os
-import re
 import shutil
+import stat
 from pathlib import Path
 
 from include.measurements import batch_manifest
 from include.measurements.batch_manifest import MANIFEST_SUFFIX, Manifest
-from include.measurements.collect.errors import GateRefused
+from include.measurements.collect.errors import BatchRefused, GateRefused
 from include.measurements.collect.progress import Transferred
-from include.measurements.collect.transport import Forgotten
+from include.measurements.collect.transport import BATCH_BYTES_MAX, Forgotten
 
 READY_SUFFIX = ".ready"
 LATE_MAX = 1000
-BATCH = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}\Z")
+# As long as collector_gate takes a manifest.
+MARKER_BYTES_MAX = 64 * 1024 * 1024
+# Leaves room for `_late` and a number in the 64 letters of a batch's name.
+_LATE_STEM = 50
 
 
 class DropFolder:
@@ -31,58 +36,93 @@ class DropFolder:
         return 0
 
     def batches(self) -> list[str]:
-        markers = (*self._folder.glob(f"*{MANIFEST_SUFFIX}"), *self._folder.glob(f"*{READY_SUFFIX}"))
-        names = {marker.name.rpartition(".")[0] for marker in markers}
-        return sorted(name for name in names if BATCH.match(name) and (self._folder / name).is_dir())
+        markers = [m for suffix in (MANIFEST_SUFFIX, READY_SUFFIX) for m in self._folder.glob(f"*{suffix}")]
+        # A hidden marker is one that is still being written.
+        names = {marker.name.rpartition(".")[0] for marker in markers if not marker.name.startswith(".")}
+        return sorted(name for name in names if os.path.lexists(self._folder / name))
 
     def manifest(self, batch: str) -> Manifest:
+        folder = self._batch_folder(batch)
         marker = self._folder / (batch + MANIFEST_SUFFIX)
-        if marker.exists():
-            return batch_manifest.parse(marker.read_text(encoding="utf-8"))
-        return batch_manifest.hashed(self._folder / batch)
+        if not os.path.lexists(marker):
+            return batch_manifest.hashed(folder)
+        try:
+            return batch_manifest.parse(_marker_text(marker))
+        except UnicodeDecodeError:
+            raise BatchRefused("its manifest is not UTF-8", hint="write it with sha256sum") from None
 
     def fetch(self, batch: str, folder: Path) -> Transferred:
+        source = self._batch_folder(batch)
         files = size_bytes = 0
-        for path in batch_manifest.hashed(self._folder / batch):
-            target = folder / path
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with (self._folder / batch / path).open("rb") as source, target.open("wb") as copy:
-                shutil.copyfileobj(source, copy)
-                copy.flush()
-                os.fsync(copy.fileno())
-                size_bytes += copy.tell()
+        for path in batch_manifest.hashed(source):
+            size_bytes += _copied(source / path, folder / path, BATCH_BYTES_MAX - size_bytes)
             files += 1
         return Transferred(files, size_bytes)
 
     def forget(self, batch: str, manifest: Manifest) -> Forgotten:
-        found = self._folder / batch
-        if not found.is_dir():
+        if not os.path.lexists(self._folder / batch):
+            self._remove_markers(batch)
             return Forgotten(0, (), 0)
-        difference = batch_manifest.compare(found, manifest)
+        folder = self._batch_folder(batch)
+        difference = batch_manifest.compare(folder, manifest)
         if difference.unknown:
             raise GateRefused(
-                f"{found}: {len(difference.unknown)} files are not in the manifest, nothing is deleted",
+                f"{folder}: {len(difference.unknown)} files are not in the manifest, nothing is deleted",
                 hint="see docs/runbooks/collector-refuses.md",
             )
-        for path in difference.changed:
-            self._offer_again(batch, path)
+        self._offer_again(batch, difference.changed)
         proven = manifest.keys() - set(difference.changed) - set(difference.missing)
         for path in proven:
-            (found / path).unlink()
-        for parent, _, _ in os.walk(found, topdown=False):
+            (folder / path).unlink()
+        for parent, _, _ in os.walk(folder, topdown=False):
             Path(parent).rmdir()  # never anything but empty folders: a file put there meanwhile fails this
-        for suffix in (MANIFEST_SUFFIX, READY_SUFFIX):
-            (self._folder / (batch + suffix)).unlink(missing_ok=True)
+        self._remove_markers(batch)
         return Forgotten(len(proven), difference.changed, 0)
 
-    def _offer_again(self, batch: str, path: str) -> None:
-        for number in range(1, LATE_MAX):
-            late = f"{batch}_late{number}"
-            target = self._folder / late / path
-            if not target.exists():
-                break
-        else:
-            raise GateRefused(f"a file of {batch} was changed too often", hint="take it out by hand")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        (self._folder / batch / path).rename(target)
+    def _offer_again(self, batch: str, paths: tuple[str, ...]) -> None:
+        if not paths:
+            return
+        late = self._free_late_name(batch)
+        # The marker first: where we die between two files, the next try offers the others as another batch.
         (self._folder / (late + READY_SUFFIX)).touch()
+        for path in paths:
+            target = self._folder / late / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            (self._folder / batch / path).rename(target)
+
+    def _free_late_name(self, batch: str) -> str:
+        for number in range(1, LATE_MAX):
+            late = f"{batch[:_LATE_STEM]}_late{number}"
+            if not os.path.lexists(self._folder / late):
+                return late
+        raise GateRefused(f"a file of {batch} was changed too often", hint="take it out by hand")
+
+    def _remove_markers(self, batch: str) -> None:
+        for suffix in (MANIFEST_SUFFIX, READY_SUFFIX):
+            (self._folder / (batch + suffix)).unlink(missing_ok=True)
+
+    def _batch_folder(self, batch: str) -> Path:
+        folder = self._folder / batch
+        if not stat.S_ISDIR(folder.lstat().st_mode):
+            raise BatchRefused("it is no folder, or a link to one", hint="put the files into a folder of that name")
+        return folder
+
+
+def _marker_text(marker: Path) -> str:
+    status = marker.lstat()
+    if not stat.S_ISREG(status.st_mode) or status.st_size > MARKER_BYTES_MAX:
+        raise BatchRefused("its marker is no regular file, or too large", hint="write the marker with sha256sum")
+    return marker.read_text(encoding="utf-8")
+
+
+def _copied(source: Path, target: Path, bytes_max: int) -> int:
+    """Copy a regular file, never through a link, fsynced; its size in bytes."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    with os.fdopen(descriptor, "rb") as file, target.open("wb") as copy:
+        if os.fstat(descriptor).st_size > bytes_max:
+            raise BatchRefused(f"it has more than {BATCH_BYTES_MAX} bytes", hint="drop smaller batches")
+        shutil.copyfileobj(file, copy)
+        copy.flush()
+        os.fsync(copy.fileno())
+        return copy.tell()

@@ -5,6 +5,10 @@ Errors of the collectors, leaves of the engine's tree, so that one retry policy 
     ├── HostRefused          the host does not let us in, or is not the one we know
     ├── GateRefused          the gate of the host does not allow, or will not do, what was asked
     ├── TransferRefused      rsync cannot work as it is called here (version, options)
+    ├── BatchRefused         a batch has a name, a size or a number of files that no batch may have
+    ├── BatchUnreadable      a file or folder of a batch, here or at its source, cannot be read or moved
+    ├── OriginalsLost        we cannot prove any more what a host was about to forget: it keeps its copy
+    ├── RecordDamaged        the record of a collected batch cannot be read
     └── SyncCancelled        somebody stopped it
     TransientError
     ├── HostUnreachable      no connection, or it was lost
@@ -30,6 +34,22 @@ class GateRefused(TerminalError):
 
 class TransferRefused(TerminalError):
     """rsync will never do this as it is called."""
+
+
+class BatchRefused(TerminalError):
+    """Not taken, while the other batches of its host are."""
+
+
+class BatchUnreadable(TerminalError):
+    """The operating system refuses it, and it is not the machine that is at fault (machine_faults.py)."""
+
+
+class OriginalsLost(TerminalError):
+    """Neither raw, nor the archive, nor a held report has the bytes that the manifest names."""
+
+
+class RecordDamaged(TerminalError):
+    """`collected/<collector>/<batch>.*` is not what collected.py writes."""
 
 
 class SyncCancelled(TerminalError):

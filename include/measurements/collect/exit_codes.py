@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from include.measurements.collect.errors import (
@@ -54,6 +55,7 @@ _REFUSED_BY_SSH = (
     "no such identity",
 )
 _NO_SPACE = "No space left on device"
+_QUOTED = re.compile(r'".*"')
 
 _HINTS: Mapping[type[SpoolError], str] = {
     HostRefused: "compare user, key and known_hosts of this collector with its authorized_keys",
@@ -92,5 +94,7 @@ def _ssh_error(errors: str, host: str) -> SpoolError:
 
 
 def _error(kind: type[SpoolError], message: str, errors: str) -> SpoolError:
-    last = next((line.strip() for line in reversed(errors.splitlines()) if line.strip()), "")
-    return kind(f"{message}: {last[:300]}" if last else message, hint=_HINTS[kind])
+    said = next((line.strip() for line in reversed(errors.splitlines()) if line.strip()), "")
+    # rsync quotes names of files, and those may give away what is in them; what is left is shown as plain text.
+    shown = ascii(_QUOTED.sub('"..."', said)[:300])[1:-1]
+    return kind(f"{message}: {shown}" if shown else message, hint=_HINTS[kind])

@@ -3,30 +3,29 @@ One sync of one collector.
 
     1. finish what an earlier run had begun
     2. the host stages what is finished into a new batch
-    3. for every batch at the host that we do not have:
-         a. its manifest: hashed at the host now
-         b. fetch below collecting/, fsynced
+    3. for every batch at the host that we do not have, those that failed last time after the others:
+         a. its name, then its manifest: hashed at the host now
+         b. fetch below collecting/, fsynced, at most so many bytes and files
          c. hash here and compare; on a difference fetch all of it once more, against a new manifest
          d. take its files into the counts, note it in collected/ (from here on it is ours)
          e. rename to raw/<collector>/<batch>, then write raw/<collector>/<batch>.manifest: now the next stage sees it
-         f. tell the event, mark it published, settle the counts
-    4. the host forgets, file by file, what its hashes of then prove, `forget_after_days` after d.
+         f. emit the event, mark it published, settle the counts
+    4. for every batch that came `forget_after_days` ago: hash our originals again, wherever the later stages have put
+       them; what we can still prove, the host forgets, file by file, by its own hashes of then
 
 Each step may be repeated. A process that dies between two of them leaves what the next run's step 1 or 3 takes up.
+What is wrong with one batch does not stop the others: the sync names the batches that failed at its end.
 """
 
 from __future__ import annotations
 
 import errno
-import fcntl
 import logging
-import secrets
 import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from pathlib import Path
 
 from include.common.atomic_files import fsync_folder, write_durably
@@ -34,12 +33,17 @@ from include.common.emit import Emit
 from include.common.stage_ledger import StageLedger
 from include.measurements import batch_manifest
 from include.measurements.batch_manifest import MANIFEST_SUFFIX, Manifest
+from include.measurements.collect.batch_failures import BatchFailures
 from include.measurements.collect.collected import Collected, Record
 from include.measurements.collect.config import Collector
-from include.measurements.collect.errors import BatchDiffers, DiskFull, SyncRunning
-from include.measurements.collect.transport import Transport
-from include.measurements.state_folders import StateFolders, check_one_file_system
+from include.measurements.collect.errors import BatchDiffers, BatchRefused, DiskFull, OriginalsLost, SyncRunning
+from include.measurements.collect.places import Places
+from include.measurements.collect.proof import unproven
+from include.measurements.collect.sync_summary import SyncSummary
+from include.measurements.collect.transport import Transport, is_batch_name, new_batch_name
+from include.measurements.state_folders import prune
 from spool import failpoints
+from spool.file_lock import FileLock
 
 LOGGER = logging.getLogger(__name__)
 
@@ -47,6 +51,8 @@ FEATURE, STAGE = "collectors", "collect"
 DAY_MS = 86_400_000
 # The second one starts from nothing: what differs twice is changing under our hands.
 TRANSFERS_MAX = 2
+# No batch is begun later: the rest waits for the next sync, which the task's two hours leave time for.
+DEADLINE_S = 5400.0
 
 failpoints.declare(
     "collectors.staged",
@@ -59,42 +65,9 @@ failpoints.declare(
     "collectors.event_told",
     "collectors.counts_settled",
     "collectors.published",
+    "collectors.proven",
     "collectors.forgotten",
 )
-
-
-@dataclass(frozen=True)
-class Places:
-    """Folders of one collector; all on one file system, `state` being the root of all states."""
-
-    collecting: Path
-    raw: Path
-    collected: Path
-
-    @classmethod
-    def of(cls, state: Path, collector: str) -> Places:
-        """Makes the folders that are missing; SettingsError where they lie on different file systems."""
-        StateFolders(state)
-        for room in ("collecting", "collected"):
-            # Originals: only the owner may look into them.
-            (state / room).mkdir(mode=0o700, exist_ok=True)
-        places = cls(*(state / room / collector for room in ("collecting", "raw", "collected")))
-        for folder in (places.collecting, places.raw, places.collected):
-            folder.mkdir(exist_ok=True)
-        check_one_file_system(places.raw, places.collecting)
-        return places
-
-
-@dataclass
-class SyncSummary:
-    """What one sync did: batches given to the next stage, the files in them, files the host has forgotten."""
-
-    collector: str
-    batches: list[str] = field(default_factory=list)
-    files: int = 0
-    size_bytes: int = 0
-    forgotten: int = 0
-    changed: int = 0
 
 
 def sync(
@@ -104,43 +77,45 @@ def sync(
     ledger: StageLedger,
     emit: Emit,
     now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+    deadline_s: float = DEADLINE_S,
 ) -> SyncSummary:
     """
     Do steps 1 to 4. Every batch named in the summary is durable and visible to the next stage when it returns.
 
-    A batch that differs from its manifest fails the sync only after the other batches were given on.
+    Where batches failed, it raises at its end one error that names them; the other batches were given on, and
+    forgotten, before. A host that cannot be reached, or a fault of this machine, ends it at once.
     """
     summary = SyncSummary(collector.id)
-    run = _Run(collector, transport, places, Collected(places.collected), ledger, emit, summary, now_ms)
+    failures = BatchFailures(collector.id, transport.batches)
+    until = time.monotonic() + deadline_s
+    run = _Run(
+        collector, transport, places, Collected(places.collected), ledger, emit, summary, failures, now_ms, until
+    )  # fmt: skip
     try:
         with _alone(places):
             run.finish_earlier()
-            transport.stage(batch_name(now_ms()))
-            failpoints.reach("collectors.staged")
-            different = run.collect_new()
+            run.stage()
+            run.collect_new()
             run.forget_old()
     except OSError as error:
-        if error.errno == errno.ENOSPC:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise DiskFull(f"no space left below {places.raw.parent}", hint="make space; nothing was lost") from error
         raise
-    if different:
-        raise different[0]
+    finally:
+        LOGGER.info("%s: %s", collector.id, summary)
+    failures.raise_if_any()
     return summary
 
 
 @contextmanager
 def _alone(places: Places) -> Iterator[None]:
-    with (places.collecting / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise SyncRunning(f"another sync holds {places.collecting}", hint="wait for it to end") from None
+    lock = FileLock(places.collecting / ".lock")
+    try:
+        if not lock.try_acquire():
+            raise SyncRunning(f"another sync holds {places.collecting}", hint="wait for it to end")
         yield
-
-
-def batch_name(at_ms: int) -> str:
-    """Time, for people, and four random bytes, for two runs of one second."""
-    return f"{datetime.fromtimestamp(at_ms / 1000, UTC):%Y%m%dt%H%M%S}-{secrets.token_hex(4)}"
+    finally:
+        lock.close()
 
 
 @dataclass(frozen=True)
@@ -152,48 +127,74 @@ class _Run:
     ledger: StageLedger
     emit: Emit
     summary: SyncSummary
+    failures: BatchFailures
     now_ms: Callable[[], int]
+    until: float
 
     def finish_earlier(self) -> None:
         open_items = set(self.ledger.open_items(FEATURE, STAGE))
-        for record in self.collected.published():
-            self._settle([item for item in self._items(record) if item in open_items])
-        for record in self.collected.verified():
-            self._give(record)
+        open_batches = {item.split("/")[1] for item in open_items if item.startswith(f"{self.collector.id}/")}
+        for batch in self.collected.published():
+            if batch in open_batches:
+                with self.failures.apart(batch):
+                    items = self._items(self.collected.read(batch, "published"))
+                    self._settle([item for item in items if item in open_items])
+        for batch in self.collected.verified():
+            with self.failures.apart(batch):
+                self._give(self.collected.read(batch, "verified"))
 
-    def collect_new(self) -> list[BatchDiffers]:
-        different = []
-        for batch in self.transport.batches():
-            if self.collected.knows(batch):
-                continue
-            try:
-                record = self._fetch(batch)
-            except BatchDiffers as error:
-                different.append(error)
-                continue
-            self.ledger.take(FEATURE, STAGE, self._items(record))
-            self.collected.add(record)
-            failpoints.reach("collectors.noted")
-            self._give(record)
-        return different
+    def stage(self) -> None:
+        # What was staged before is collected also where the host cannot stage more.
+        with self.failures.apart("(stage)"):
+            self.transport.stage(new_batch_name(self.now_ms()))
+        failpoints.reach("collectors.staged")
+
+    def collect_new(self) -> None:
+        new = [batch for batch in self.transport.batches() if self._is_new(batch)]
+        for number, batch in enumerate(sorted(new, key=lambda batch: (self.collected.failed_last(batch), batch))):
+            if time.monotonic() > self.until:
+                self.summary.left = len(new) - number
+                return
+            with self.failures.apart(batch):
+                self._collect(batch)
+            self.collected.note_outcome(batch, failed=batch in self.failures)
 
     def forget_old(self) -> None:
         before_ms = self.now_ms() - int(self.collector.forget_after_days * DAY_MS)
-        for record in self.collected.published():
-            if record.verified_ms <= before_ms:
-                self._forget(record)
+        for batch in self.collected.published():
+            if time.monotonic() > self.until:
+                return
+            with self.failures.apart(batch):
+                record = self.collected.read(batch, "published")
+                if record.verified_ms <= before_ms:
+                    self._forget(record)
+
+    def _is_new(self, batch: str) -> bool:
+        if not is_batch_name(batch):
+            hint = "look at what the host's gate answers to `list`; nothing was taken or deleted"
+            self.failures.note(f"{batch[:80]!a}", BatchRefused("no batch may be called so", hint=hint))
+            return False
+        return not self.collected.knows(batch)
+
+    def _collect(self, batch: str) -> None:
+        record = self._fetch(batch)
+        self.ledger.take(FEATURE, STAGE, self._items(record))
+        self.collected.add(record)
+        failpoints.reach("collectors.noted")
+        self._give(record)
 
     def _fetch(self, batch: str) -> Record:
         folder = self.places.collecting / batch
         for _ in range(TRANSFERS_MAX):
             manifest = self.transport.manifest(batch)
             failpoints.reach("collectors.manifest_read")
-            transferred = self.transport.fetch(batch, folder)
+            transferred = self._transferred(batch, folder)
             failpoints.reach("collectors.fetched")
             difference = batch_manifest.compare(folder, manifest)
             failpoints.reach("collectors.compared")
             if not difference:
-                self.summary.size_bytes += transferred.size_bytes
+                prune(folder, older_than_s=-DEADLINE_S, now_s=time.time())
+                self.summary.size_bytes += transferred
                 return Record(batch, self.now_ms(), manifest)
             LOGGER.warning("%s/%s differs from its manifest: %s", self.collector.id, batch, difference)
             # rsync would take a file of the right size and time for the right one: nothing is kept.
@@ -202,6 +203,14 @@ class _Run:
             f"{self.collector.id}/{batch} differs from its manifest: {difference}",
             hint="files are changing at the host after they were staged, or a disk is failing; nothing was deleted",
         )
+
+    def _transferred(self, batch: str, folder: Path) -> int:
+        try:
+            return self.transport.fetch(batch, folder).size_bytes
+        except BatchRefused:
+            # What was too much is not kept until somebody looks.
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
 
     def _give(self, record: Record) -> None:
         self._show(record.batch, record.manifest)
@@ -227,6 +236,8 @@ class _Run:
             failpoints.reach("collectors.manifest_written")
 
     def _forget(self, record: Record) -> None:
+        self._prove(record)
+        failpoints.reach("collectors.proven")
         forgotten = self.transport.forget(record.batch, record.manifest)
         failpoints.reach("collectors.forgotten")
         self.emit(
@@ -238,6 +249,15 @@ class _Run:
         self.summary.changed += len(forgotten.changed)
         if not forgotten.left:
             self.collected.drop(record.batch)
+
+    def _prove(self, record: Record) -> None:
+        lost = unproven(self.places.state, self.collector.id, record.batch, record.manifest)
+        if lost:
+            raise OriginalsLost(
+                f"{self.collector.id}/{record.batch}: of {len(record.manifest)} originals {len(lost)} are not here any"
+                " more as they were collected",
+                hint="the host keeps its copy; docs/runbooks/collector-refuses.md says how to collect it again",
+            )
 
     def _items(self, record: Record) -> list[str]:
         return [f"{self.collector.id}/{record.batch}/{path}" for path in record.manifest]

@@ -1,4 +1,4 @@
-"""Reads what `rsync --info=progress2,stats2 --no-h` prints, and tells the task log now and then."""
+"""Reads what `rsync --info=progress2,stats2 --no-h` prints: limits it, and logs it now and then."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import logging
 import re
 import time
 from typing import NamedTuple
+
+from include.measurements.collect.errors import BatchRefused
 
 LOGGER = logging.getLogger(__name__)
 
@@ -26,10 +28,15 @@ class Transferred(NamedTuple):
 
 
 class Progress:
-    """Give every line of output to `line`; `transferred` is the sum at the end."""
+    """
+    Give every line of output to `line`; `transferred` is the sum at the end.
 
-    def __init__(self, collector: str, batch: str) -> None:
+    `line` raises BatchRefused when more bytes came, or more files and folders are there, than a batch may have.
+    """
+
+    def __init__(self, collector: str, batch: str, *, bytes_max: int, entries_max: int) -> None:
         self._of = f"{collector}/{batch}"
+        self._bytes_max, self._entries_max = bytes_max, entries_max
         self._next_s = time.monotonic() + EVERY_S
         self._files = self._bytes = 0
 
@@ -39,10 +46,26 @@ class Progress:
 
     def line(self, text: str) -> None:
         if match := _TRANSFERRED.match(text):
-            self._files = int(match[1])
+            self._files = _number(match[1])
         elif match := _RECEIVED.match(text):
-            self._bytes = int(match[1])
-        elif (match := _PROGRESS.match(text)) and time.monotonic() >= self._next_s:
-            self._next_s = time.monotonic() + EVERY_S
+            self._bytes = _number(match[1])
+        elif match := _PROGRESS.match(text):
             size, rate, to_check, files = match.group(1, 2, 4, 5)
-            LOGGER.info("fetching %s: %s bytes, %s, files to check: %s of %s", self._of, size, rate, to_check, files)
+            self._check("bytes", size, self._bytes_max)
+            self._check("files and folders", files or "0", self._entries_max)
+            if time.monotonic() >= self._next_s:
+                self._next_s = time.monotonic() + EVERY_S
+                LOGGER.info("fetching %s: %s bytes, %s, to check: %s of %s", self._of, size, rate, to_check, files)
+
+    def _check(self, what: str, number: str, most: int) -> None:
+        # Compared as text first: int() refuses digits without end, and a host may send them.
+        if len(number) > len(str(most)) or int(number) > most:
+            raise BatchRefused(
+                f"{self._of} has more than {most} {what}",
+                hint="have the host stage smaller batches, or look at what it stages; nothing was deleted there",
+            )
+
+
+def _number(digits: str) -> int:
+    # 18 digits hold any size there is; what is longer is not a number of rsync's.
+    return int(digits[:18])

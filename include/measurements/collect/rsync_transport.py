@@ -7,21 +7,18 @@ that a writer still holds open, and says nothing (measured with 3.5.0). Deleting
 
 from __future__ import annotations
 
-import json
 import logging
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from include.measurements import batch_manifest
 from include.measurements.batch_manifest import Manifest
-from include.measurements.collect import child_process
+from include.measurements.collect import child_process, gate_answers
 from include.measurements.collect.config import Collector
-from include.measurements.collect.errors import GateRefused
 from include.measurements.collect.exit_codes import gate_error, rsync_error
 from include.measurements.collect.progress import Progress, Transferred
-from include.measurements.collect.transport import Forgotten
+from include.measurements.collect.transport import BATCH_BYTES_MAX, BATCH_ENTRIES_MAX, Forgotten
 
 LOGGER = logging.getLogger(__name__)
 
@@ -31,6 +28,8 @@ SILENCE_S = 60
 CONNECT_S = 10
 # The gate hashes a whole batch for `manifest` and `forget`: 1 GB/s at best, 100 MB/s on old disks.
 VERB_TIMEOUT_S = 1800
+# Nothing is hashed for `list`.
+LIST_TIMEOUT_S = 120
 
 
 class RsyncTransport:
@@ -41,24 +40,24 @@ class RsyncTransport:
         self._shell = list(remote_shell or ssh_command(collector))
 
     def stage(self, batch: str) -> int:
-        answer = self._row("stage", batch, str(self._collector.quiet_s), *self._collector.directories)
-        if unfit := answer.get("unfit"):
+        text = self._gate("stage", batch, str(self._collector.quiet_s), *self._collector.directories)
+        answer = gate_answers.staged(text, batch)
+        if answer.unfit:
             LOGGER.warning(
-                "%s: %s files have names unfit for a manifest and stay at the host", self._collector.id, unfit
+                "%s: %s files have names unfit for a manifest and stay at the host", self._collector.id, answer.unfit
             )
-        LOGGER.info("%s: staged %s files, %s wait", self._collector.id, answer["files"], answer["waiting"])
-        return int(answer["files"])
+        LOGGER.info("%s: staged %s files, %s wait", self._collector.id, answer.files, answer.waiting)
+        return answer.files
 
     def batches(self) -> list[str]:
-        lines = self._gate("list").splitlines()
-        return sorted(str(self._parsed("list", line)["batch"]) for line in lines)
+        return gate_answers.offered_batches(self._gate("list", timeout_s=LIST_TIMEOUT_S))
 
     def manifest(self, batch: str) -> Manifest:
         return batch_manifest.parse(self._gate("manifest", batch))
 
     def fetch(self, batch: str, folder: Path) -> Transferred:
         folder.mkdir(parents=True, exist_ok=True)
-        progress = Progress(self._collector.id, batch)
+        progress = Progress(self._collector.id, batch, bytes_max=BATCH_BYTES_MAX, entries_max=BATCH_ENTRIES_MAX)
         ended = child_process.run(
             self._rsync(f"{_bracketed(self._collector.host)}:{batch}/", f"{folder}/"),
             timeout_s=self._collector.timeout_s,
@@ -71,8 +70,8 @@ class RsyncTransport:
         return progress.transferred
 
     def forget(self, batch: str, manifest: Manifest) -> Forgotten:
-        answer = self._row("forget", batch, stdin=batch_manifest.encode(manifest).encode())
-        return Forgotten(int(answer["forgotten"]), tuple(answer["changed"]), int(answer["left"]))
+        text = self._gate("forget", batch, stdin=batch_manifest.encode(manifest).encode())
+        return gate_answers.forgotten(text, manifest)
 
     def _rsync(self, source: str, target: str) -> list[str]:
         # No owners, modes, links or devices: a collector gives bytes and times, nothing that acts.
@@ -83,24 +82,9 @@ class RsyncTransport:
             "-e", " ".join(self._shell), "--", source, target,
         ]  # fmt: skip
 
-    def _row(self, verb: str, *words: str, stdin: bytes = b"") -> dict[str, Any]:
-        return self._parsed(verb, self._gate(verb, *words, stdin=stdin))
-
-    def _parsed(self, verb: str, text: str) -> dict[str, Any]:
-        try:
-            row = json.loads(text)
-        except ValueError:
-            row = None
-        if not isinstance(row, dict):
-            raise GateRefused(
-                f"{verb} on {self._collector.host}: the answer is not the gate's",
-                hint="is collector_gate the forced command of this key, and of this version?",
-            )
-        return row
-
-    def _gate(self, verb: str, *words: str, stdin: bytes = b"") -> str:
+    def _gate(self, verb: str, *words: str, stdin: bytes = b"", timeout_s: float = VERB_TIMEOUT_S) -> str:
         command = [*self._shell, self._collector.host, " ".join((verb, *words))]
-        ended = child_process.run(command, timeout_s=VERB_TIMEOUT_S, stdin=stdin)
+        ended = child_process.run(command, timeout_s=timeout_s, stdin=stdin)
         if ended.code:
             raise gate_error(ended.code, ended.errors, self._collector.host, verb)
         return ended.output

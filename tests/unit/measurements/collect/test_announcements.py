@@ -11,6 +11,7 @@ from confluent_kafka import KafkaError
 from include.measurements.collect import __main__ as command
 from include.measurements.collect.announcements import (
     Announcement,
+    AnnouncementFile,
     AnnouncementRefused,
     announcement_of,
     decode,
@@ -87,7 +88,8 @@ class FakeConsumer:
 
     def list_topics(self, topic: str, timeout: float) -> Any:
         partitions = dict.fromkeys(self.log)
-        return type("Metadata", (), {"topics": {topic: type("Topic", (), {"partitions": partitions})}})
+        topics = {topic: type("Topic", (), {"partitions": partitions, "error": None})}
+        return type("Metadata", (), {"topics": topics, "brokers": {}})
 
     def committed(self, wanted: list[Any], timeout: float) -> list[Any]:
         for place in wanted:
@@ -147,3 +149,13 @@ def test_a_broker_that_does_not_answer_is_an_outage_and_commits_nothing(topic: t
         announced.pending("north")
     announced.done("north")
     assert topic.committed_offsets == {}
+
+
+def test_a_line_that_is_no_announcement_is_passed_over_and_its_number_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "announced"
+    file.write_bytes(b"\n".join((encode(ONE), b"garbage", b"[" * 100_000, encode(ONE._replace(batch="b2")), b"")))
+    assert [a.batch for a in AnnouncementFile(file).pending("north")] == [ONE.batch, "b2"]
+    assert "line 2" in caplog.text
+    assert "garbage" not in caplog.text

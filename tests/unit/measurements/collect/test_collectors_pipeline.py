@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import errno
-import json
+import gzip
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from include.common.stage_ledger import StageLedger
 from include.measurements import batch_manifest
 from include.measurements.batch_manifest import Manifest
 from include.measurements.collect import pipeline
@@ -21,43 +20,11 @@ from include.measurements.collect.config import Collector
 from include.measurements.collect.drop_folder import DropFolder
 from include.measurements.collect.errors import BatchDiffers, DiskFull, HostUnreachable, SyncRunning
 from include.measurements.collect.progress import Transferred
-from include.measurements.collect.transport import Forgotten, Transport
+from include.measurements.collect.transport import Forgotten
 from spool import failpoints
+from tests.support.aggregator import Aggregator
 from tests.support.collector_host import CollectorHost
 from tests.support.killed_child import run_until_killed
-
-
-class Aggregator:
-    """A state folder with its ledger, and the events told."""
-
-    def __init__(self, folder: Path) -> None:
-        self.state = folder
-        self.state.mkdir(exist_ok=True)
-        self.ledger = StageLedger(self.state, "test")
-        self.events: list[tuple[str, str]] = []
-        self.now_ms = 1_800_000_000_000
-
-    def emit(self, event_type: str, key: str, payload: Mapping[str, object]) -> None:
-        json.dumps(payload)
-        self.events.append((event_type, key))
-
-    def sync(self, collector: Collector, transport: Transport) -> pipeline.SyncSummary:
-        places = pipeline.Places.of(self.state, collector.id)
-        self.now_ms += 1000  # names of batches sort by the second
-        return pipeline.sync(collector, transport, places, self.ledger, self.emit, lambda: self.now_ms)
-
-    def sync_host(self, host: CollectorHost) -> pipeline.SyncSummary:
-        return self.sync(host.collector, host.transport)
-
-    def raw(self, collector: str = "north") -> dict[str, bytes]:
-        """Every collected file, by its path below the batch; all batches checked against their manifests."""
-        found: dict[str, bytes] = {}
-        for text in sorted((self.state / "raw" / collector).glob("*.manifest")):
-            batch = text.with_suffix("")
-            assert not batch_manifest.compare(batch, batch_manifest.parse(text.read_text()))
-            for path in batch_manifest.hashed(batch):
-                found[f"{path}{'+' if path in found else ''}"] = (batch / path).read_bytes()
-        return found
 
 
 @pytest.fixture
@@ -326,6 +293,10 @@ def test_a_batch_that_the_next_stage_has_taken_is_not_shown_again_after_a_kill(
 ) -> None:
     host.record("a", b"1")
     assert run_until_killed(lambda: aggregator.sync_host(host), "collectors.event_told")
+    [original] = (aggregator.state / "raw" / "north").glob("*/archive/a")
+    packed = aggregator.state / "archive" / "north" / original.parent.parent.name / "archive" / "a.gz"
+    packed.parent.mkdir(parents=True)
+    packed.write_bytes(gzip.compress(original.read_bytes()))
     shutil.rmtree(aggregator.state / "raw" / "north")
     aggregator.sync_host(host)
     assert list((aggregator.state / "raw" / "north").iterdir()) == []
