@@ -1,16 +1,18 @@
 """
-### measurements_restore: sanitize one archived report again
+### measurements_restore: sanitize archived originals again
 
 **What** Takes an original from the private archive, sanitizes it with today's rules and bridge map, takes what it had
-produced out of the mirror, the database and its state folder, and puts the new report into `staging`. From there
-measurements_import and measurements_publish take it as any other.
+produced out of the mirror, the database and its state folder, and puts the new measurement report into `staging`. From
+there measurements_import and measurements_publish take it as any other. What today's rules hold goes to `quarantine`
+instead: it is taken back. With `rules_version`, all that this version of the rules has sanitized.
 
-**When** By hand only: the rules or the bridge map were wrong for a report.
+**When** By hand only: the rules or the bridge map were wrong.
 
-**Dry by default** `dry_run` is on: the log shows what would be replaced. Trigger again with it off to act.
+**Dry by default** `dry_run` is on: the log shows what would be replaced; with an empty form, what can be restored.
+Trigger again with it off to act.
 
-**Safe to run again** Yes. The archive is only read. If the sanitizer does not make exactly one report, nothing is
-changed. A killed run is finished by triggering it again with the same conf.
+**Safe to run again** Yes. The archive is only read. If the sanitizer makes nothing of an original, nothing is changed.
+A killed run is finished by triggering it again with the same conf; a run over a version goes on where it stopped.
 
 **If it fails** `RestoreRefused`: the message says whether the path, the archive file or the sanitizer's answer is at
 fault. `AnotherRun`: an import is at work; tried again.
@@ -41,7 +43,14 @@ from plugins.tasks import restore
             None,
             type=["null", "string"],
             maxLength=4096,
-            description="The archived report, as its path below the archive folder, ending in .gz.",
+            description="The archived original, as its path below the archive folder, ending in .gz. Empty: list them.",
+        ),
+        "rules_version": Param(
+            None,
+            type=["null", "integer"],
+            minimum=1,
+            maximum=1_000_000,
+            description="Instead of one: every measurement report that this version of the rules has sanitized.",
         ),
         "dry_run": Param(True, type="boolean", description="Only say what would be replaced. Changes nothing."),
     },

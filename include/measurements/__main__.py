@@ -4,7 +4,8 @@
     postprocess                staging -> reports
     import                     reports -> MongoDB -> imported, then the table of blocked bridges
     publish                    imported -> public
-    restore ARCHIVED           sanitize one archived report again (shows the plan; --yes does it)
+    restore [ARCHIVED]         sanitize one archived original again; without one, list what can be restored
+    restore --rules-version N  all that version N of the rules has sanitized (both show the plan; --yes does it)
     serve                      the public folder over HTTP, GET only
 
 MongoDB: SPILLWAY_MONGO_IMPORT_URI for import and restore, SPILLWAY_MONGO_READ_URI for reading (else the same).
@@ -31,8 +32,9 @@ from include.measurements.load import pipeline
 from include.measurements.load.mongo_store import MeasurementStore
 from include.measurements.load.stage import Limit
 from include.measurements.publish import mirror, mirror_server
+from include.measurements.restore.request import RestoreRequest, carry_out
 from include.measurements.restore.restorer import Restorer
-from include.measurements.restore.sanitize_command import sanitize_command
+from include.measurements.restore.sanitize_command import made_by, sanitize_command
 from include.measurements.state_folders import StateFolders
 from spool.errors import SettingsError, SpoolError, TransientError
 
@@ -78,7 +80,11 @@ def _publish(options: argparse.Namespace) -> None:
 
 
 def _restore(options: argparse.Namespace) -> None:
+    request = RestoreRequest(options.archived, options.rules_version, dry_run=not options.yes)
     folders, emit = StateFolders(options.state), _events()
+    if options.yes and options.bridges is None:
+        raise SettingsError("no bridge map", hint="give --bridges FILE, or set SPILLWAY_BRIDGES")
+    bridges = options.bridges or Path(os.devnull)
     store = MeasurementStore(mongo.database(_variable("SPILLWAY_MONGO_IMPORT_URI")))
     title = config.load(options.config).mirror_title
     with _ledger(options) as ledger:
@@ -86,12 +92,12 @@ def _restore(options: argparse.Namespace) -> None:
             folders,
             options.archive or options.state / "archive",
             store,
-            sanitize_command(options.bridges),
+            sanitize_command(bridges),
             lambda: mirror.publish_locked(folders, ledger, emit, title),
             emit,
         )
-        plan = restorer.restore(options.archived) if options.yes else restorer.plan(options.archived)
-    _say(options, {"done": options.yes, **dataclasses.asdict(plan)})
+        answer = carry_out(request, restorer, made_by(bridges))
+    _say(options, answer)
 
 
 def _serve(options: argparse.Namespace) -> None:
@@ -141,7 +147,7 @@ def _parser() -> argparse.ArgumentParser:
         ("postprocess", _postprocess, "staging -> reports"),
         ("import", _import, "reports -> MongoDB -> imported"),
         ("publish", _publish, "imported -> public"),
-        ("restore", _restore, "sanitize one archived report again"),
+        ("restore", _restore, "sanitize archived originals again"),
         ("serve", _serve, "the public folder over HTTP"),
     ):
         verb = verbs.add_parser(name, help=text)
@@ -154,8 +160,13 @@ def _parser() -> argparse.ArgumentParser:
             verb.add_argument("--max-reports", type=int, default=Limit().reports)
             verb.add_argument("--deadline-s", type=float, default=Limit().deadline_s)
         if name == "restore":
-            verb.add_argument("archived", help="path below the archive folder, such as north/b1/archive/r.yamloo.gz")
-            verb.add_argument("--bridges", type=Path, required=True, help="the bridge map")
+            verb.add_argument(
+                "archived", nargs="?", default="", help="path below the archive folder; without it, a list of them"
+            )
+            verb.add_argument("--rules-version", type=int, help="all that this version of the rules has sanitized")
+            verb.add_argument(
+                "--bridges", type=Path, default=os.environ.get("SPILLWAY_BRIDGES"), help="the bridge map, to act"
+            )
             verb.add_argument("--archive", type=Path, help="(STATE/archive)")
             verb.add_argument("--yes", action="store_true", help="do it; without, the plan is shown")
         if name == "serve":

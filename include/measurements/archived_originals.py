@@ -5,7 +5,7 @@ The private archive as those read it who did not write it: which originals are t
     archived/<collector>/<batch>/<path>.gz         its note: {"report": ..., "sha256": ...}, written when it was packed
 
 The note decides of which measurement report an original is: `r.1.gz` may be the second original of `r`, or the first
-of a report that is named `r.1`. Archives of before December 2026 have no notes; there the name decides, and the
+of a report that is named `r.1`. Archives of before 25 November 2026 have no notes; there the name decides, and the
 report that exists where the name fits two.
 """
 

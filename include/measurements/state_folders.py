@@ -5,7 +5,7 @@ The states of a measurement report are folders below one root, on one file syste
      │                     └──────────────┬────────────┘
      ├──> quarantine/<reason>             │      what may not go on until a person has looked at it
      └──────────────> errored/<reason> <──┘      what cannot go on as it is
-    archive             the originals, gzipped, readable for the owner only
+    archive             the originals, gzipped, readable for the owner only; `archived` notes whose each is
 
 A measurement report's path relative to its folder, `<collector>/<batch>/<path>`, stays the same from state to state.
 Why one is held is a file of its own below `reasons` (held_reasons.py), written before the move. `prepared`, `exports`
@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Literal
 
 from include.common.atomic_files import free_name, rename_durably
+from include.measurements.archived_originals import ArchivedOriginals
 from include.measurements.held_reasons import HeldReasons
 from spool.errors import SettingsError, TransientError
 from spool.file_lock import FileLock
@@ -32,7 +33,7 @@ HeldKind = Literal["quarantine", "errored"]
 PUBLISHABLE: tuple[PublishableState, ...] = ("staging", "reports", "imported")
 HELD_KINDS: tuple[HeldKind, ...] = ("quarantine", "errored")
 # Only the owner may look into these: originals and what was not sanitized.
-PRIVATE = ("raw", *HELD_KINDS, "reasons", "archive", "sanitizing", "bad_documents")
+PRIVATE = ("raw", *HELD_KINDS, "reasons", "archive", "archived", "sanitizing", "bad_documents", "restoring")
 
 
 class AnotherRun(TransientError):
@@ -52,6 +53,7 @@ class StateFolders:
         self.prepared, self.exports, self.public = root / "prepared", root / "exports", root / "public"
         self.errored, self.restoring = root / "errored", root / "restoring"
         self.reasons = HeldReasons(root / "reasons", root)
+        self.originals = ArchivedOriginals(root / "archive", root / "archived")
 
     def path(self, state: str, report: str) -> Path:
         return self.root / state / report

@@ -16,16 +16,17 @@ SOURCE = "spillway/measurements"
 
 
 def restore(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Print what would be replaced; do it unless `dry_run`."""
-    conf = known_only(params, "archived", "dry_run")
-    archived, dry_run = conf["archived"] or "", conf["dry_run"]
+    """Log what would be replaced, or what can be; do it unless `dry_run`."""
+    conf = known_only(params, "archived", "rules_version", "dry_run")
     from include.measurements import config
     from include.measurements.load.mongo_store import MeasurementStore
     from include.measurements.publish.mirror import publish_locked
+    from include.measurements.restore.request import RestoreRequest, carry_out
     from include.measurements.restore.restorer import Restorer
-    from include.measurements.restore.sanitize_command import sanitize_command
+    from include.measurements.restore.sanitize_command import made_by, sanitize_command
     from include.measurements.state_folders import StateFolders
 
+    request = RestoreRequest(conf["archived"] or "", conf["rules_version"], conf["dry_run"])
     folders, emit, title = StateFolders(state_folder()), measurement_state.events(SOURCE), config.load().mirror_title
     with measurement_state.ledger() as ledger:
         restorer = Restorer(
@@ -36,6 +37,6 @@ def restore(params: Mapping[str, Any]) -> dict[str, Any]:
             unpublish=lambda: publish_locked(folders, ledger, emit, title),
             emit=emit,
         )
-        plan = restorer.plan(archived) if dry_run else restorer.restore(archived)
-    LOGGER.info("%s %s", "would restore" if dry_run else "restored", plan)
-    return {"done": not dry_run, "state": plan.state, "reports": len(plan.report_ids), "public": len(plan.public)}
+        answer = carry_out(request, restorer, made_by(bridge_map()))
+    LOGGER.info("%s: %s", "would restore" if request.dry_run else "restored", answer)
+    return {name: len(value) if isinstance(value, list | tuple) else value for name, value in answer.items()}

@@ -1,52 +1,57 @@
 """
-Sanitize one archived report again, and let it replace what it produced.
+Sanitize archived originals again, and let the results replace what they had produced.
 
-    1. unpack the archived original into restoring/<id>/raw, as a batch with its manifest
-    2. sanitize it there; its result must be exactly one report, or nothing is changed
-    3. take the old report out of its state folder, into restoring/<id>/old
-    4. take it out of the mirror, then out of the database
-    5. put the new one into staging: post-process, import and publish go on as with any other
-    6. tell the event, remove restoring/<id>
+    1. unpack the originals into restoring/sanitizing/raw, each as a report of its batch, with manifests
+    2. sanitize them there, in one run; each result goes to restoring/<id>/new
+    3. take the old reports out of their states, into restoring/<id>/old
+    4. take them out of the mirror, then out of the database
+    5. put the new ones where they belong: a sanitized one into staging, from where it goes on as any other; one that
+       today's rules hold into quarantine/<reason> or errored/<reason>: it is taken back
+    6. emit the events, remove restoring/<id>
 
-The archive is only read, so nothing can get lost. A process that dies is finished by restoring the same report again.
+Nothing of an earlier try is used: a restore is the remedy for what should not be public, so it takes the rules and
+the bridge map of now, each time. The archive is only read, so nothing can get lost. Where a process died,
+restoring/<id>/archived says of which original, and restoring it again finishes it.
 """
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import logging
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from include.common.atomic_files import rename_durably, write_durably
+from include.common.atomic_files import fsync_file, fsync_folder, rename_durably, write_durably
 from include.common.emit import Emit
-from include.measurements import batch_manifest
+from include.measurements.archived_originals import ArchivedOriginals, unpacked_sha256
+from include.measurements.batch_manifest import sha256_of
 from include.measurements.errors import RestoreRefused
-from include.measurements.load.mongo_store import MeasurementStore
 from include.measurements.publish.mirror import read_index
-from include.measurements.state_folders import PublishableState, StateFolders
+from include.measurements.restore.originals import RestorableOriginals
+from include.measurements.restore.sanitized_again import Held, Sanitize, SanitizedAgain, sanitized_again
+from include.measurements.restore.store_port import ReportStore
+from include.measurements.state_folders import PUBLISHABLE, StateFolders
 from spool import failpoints
 
 LOGGER = logging.getLogger(__name__)
-
-ARCHIVE_SUFFIX = ".gz"
-STATES: tuple[PublishableState, ...] = ("staging", "reports", "imported")
-UNPACKED_BYTES_MAX = 4 * 1024**3
 
 failpoints.declare(
     *(f"measurements.restore.{n}" for n in ("sanitized", "taken_out", "unpublished", "deleted", "staged"))
 )
 
-Sanitize = Callable[[Path, Path], str]
-"""(folder `raw`, folder for the state folders): sanitizes all batches of the one into the other; what it said."""
-
 
 @dataclass(frozen=True)
 class RestorePlan:
-    """What a restore replaces. `state` is empty where the report lies in none of the state folders."""
+    """
+    What a restore replaces.
+
+    state       the state folder of the measurement report, such as `imported` or `errored/too_deep`; empty where it
+                lies in none
+    report_ids  in the database
+    public      paths in the mirror
+    """
 
     report: str
     archived: str
@@ -56,99 +61,152 @@ class RestorePlan:
 
 
 @dataclass(frozen=True)
+class Restored:
+    """Plans that were carried out, by outcome (`sanitized`, `quarantined`, `errored`), and what could not be."""
+
+    outcomes: Mapping[str, str]
+    refused: Mapping[str, RestoreRefused]
+
+
+@dataclass(frozen=True)
 class Restorer:
     """`unpublish` makes the mirror show what `imported` holds by then."""
 
     folders: StateFolders
     archive: Path
-    store: MeasurementStore
+    store: ReportStore
     sanitize: Sanitize
     unpublish: Callable[[], object]
     emit: Emit
 
+    @property
+    def originals(self) -> RestorableOriginals:
+        return RestorableOriginals(ArchivedOriginals(self.archive, self.archive.parent / "archived"), self.folders)
+
     def plan(self, archived: str) -> RestorePlan:
         """What would be replaced; RestoreRefused where there is no such archived report."""
-        if not batch_manifest.is_safe_path(archived) or not archived.endswith(ARCHIVE_SUFFIX):
-            raise RestoreRefused(
-                f"not the path of an archived report: {archived!a}", hint="give it relative to archive/"
-            )
-        file = self.archive / archived
-        if file.is_symlink() or not file.is_file():
-            raise RestoreRefused(f"no archived report {archived!a}", hint="`ls` below the archive folder shows them")
-        report = self._report_of(archived)
+        report = self.originals.report_of(archived)
         public = tuple(row["path"] for row in read_index(self.folders.public) if row["report_file"] == report)
-        state = next((name for name in STATES if self.folders.path(name, report).exists()), "")
+        place = next(self._replaced_places(report, archived), None)
+        state = "" if place is None else place.relative_to(self.folders.root).as_posix().removesuffix(f"/{report}")
         return RestorePlan(report, archived, state, tuple(self.store.report_ids(report)), public)
 
-    def _report_of(self, archived: str) -> str:
-        """A second original of one report is archived as `<report>.1.gz`."""
-        report = archived.removesuffix(ARCHIVE_SUFFIX)
-        first, _, number = report.rpartition(".")
-        return first if number.isdecimal() and (self.archive / (first + ARCHIVE_SUFFIX)).is_file() else report
-
     def restore(self, archived: str) -> RestorePlan:
-        """Do it; the new report is in `staging` when it returns."""
+        """Do it; the new report is in `staging`, or held, when it returns. RestoreRefused: nothing was changed."""
         with self.folders.alone("measurements"):
             plan = self.plan(archived)
-            work = self.folders.restoring / hashlib.sha256(archived.encode()).hexdigest()[:16]
-            new, old = work / "new", work / "old"
-            if not new.exists() and not old.exists():
-                self._sanitized(plan, work, new)
-            if new.exists():
-                self._replace(plan, new, old)
-            self.emit(
-                "measurement_report.restored",
-                plan.report,
-                {"replaced_in": plan.state, "report_ids": list(plan.report_ids)},
-            )
-            shutil.rmtree(work, ignore_errors=True)
-        LOGGER.info("restored %s", plan)
+            self._replace(self._sanitized_again([plan]))
         return plan
 
-    def _replace(self, plan: RestorePlan, new: Path, old: Path) -> None:
-        for state in STATES:
-            if self.folders.path(state, plan.report).exists():
-                old.unlink(missing_ok=True)
-                rename_durably(self.folders.path(state, plan.report), old)
+    def restore_some(self, archived: Sequence[str]) -> Restored:
+        """The same for several at once, with one look at the mirror; one that is refused does not stop the others."""
+        refused: dict[str, RestoreRefused] = {}
+        with self.folders.alone("measurements"):
+            plans = []
+            for path in archived:
+                try:
+                    plans.append(self.plan(path))
+                except RestoreRefused as error:
+                    refused[path] = error
+            fresh = self._sanitized_each(plans, refused)
+            self._replace(fresh)
+        return Restored({again.report: again.outcome for _, again in fresh}, refused)
+
+    def unfinished(self) -> list[str]:
+        """Archived originals whose restore died half-way, sorted: their reports may be in no state."""
+        notes = self.folders.restoring.glob("*/archived")
+        return sorted(note.read_text(encoding="utf-8") for note in notes)
+
+    def _sanitized_each(
+        self, plans: list[RestorePlan], refused: dict[str, RestoreRefused]
+    ) -> list[tuple[RestorePlan, SanitizedAgain]]:
+        try:
+            return self._sanitized_again(plans)
+        except RestoreRefused:
+            # One of them, or all: each alone says which.
+            fresh = []
+            for plan in plans:
+                try:
+                    fresh += self._sanitized_again([plan])
+                except RestoreRefused as error:
+                    refused[plan.archived] = error
+            return fresh
+
+    def _sanitized_again(self, plans: list[RestorePlan]) -> list[tuple[RestorePlan, SanitizedAgain]]:
+        """Steps 1 and 2."""
+        work = self.folders.restoring / "sanitizing"
+        shutil.rmtree(work, ignore_errors=True)
+        originals = {plan.report: self.archive / plan.archived for plan in plans}
+        try:
+            results = sanitized_again(originals, work, self.sanitize)
+            for plan in plans:
+                self._keep(plan, results[plan.report])
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+        failpoints.reach("measurements.restore.sanitized")
+        return [(plan, results[plan.report]) for plan in plans]
+
+    def _keep(self, plan: RestorePlan, again: SanitizedAgain) -> None:
+        new = self._work(plan) / "new"
+        shutil.rmtree(new, ignore_errors=True)
+        new.mkdir(parents=True)
+        fsync_file(again.file)
+        again.file.rename(new / "report")
+        write_durably(self._work(plan) / "archived", plan.archived, mode=0o600)
+
+    def _replace(self, fresh: list[tuple[RestorePlan, SanitizedAgain]]) -> None:
+        """Steps 3 to 6."""
+        if not fresh:
+            return
+        for plan, _ in fresh:
+            self._take_out(plan)
         failpoints.reach("measurements.restore.taken_out")
         self.unpublish()
         failpoints.reach("measurements.restore.unpublished")
-        for identity in plan.report_ids:
-            self.store.delete(identity)
+        for plan, _ in fresh:
+            for identity in plan.report_ids:
+                self.store.delete(identity)
         failpoints.reach("measurements.restore.deleted")
-        rename_durably(new, self.folders.path("staging", plan.report))
-        failpoints.reach("measurements.restore.staged")
+        for plan, again in fresh:
+            self._put(plan, again.held)
+            failpoints.reach("measurements.restore.staged")
+            self._emit(plan, again)
+            shutil.rmtree(self._work(plan), ignore_errors=True)
+            LOGGER.info("restored %s as %s", plan, again.outcome)
 
-    def _sanitized(self, plan: RestorePlan, work: Path, new: Path) -> None:
-        shutil.rmtree(work, ignore_errors=True)
-        collector, _, rest = plan.report.partition("/")
-        batch, _, path = rest.partition("/")
-        if not path:
-            raise RestoreRefused(f"{plan.report!a} is not <collector>/<batch>/<file>", hint="is it of this archive?")
-        raw, state = work / "raw", work / "state"
-        original = raw / collector / batch / path
-        self._unpack(self.archive / plan.archived, original)
-        manifest = batch_manifest.hashed(raw / collector / batch)
-        write_durably(raw / collector / f"{batch}.manifest", batch_manifest.encode(manifest))
-        state.mkdir()
-        said = self.sanitize(raw, state)
-        made = [file for file in (state / "staging").rglob("*") if file.is_file()]
-        if len(made) != 1:
-            shutil.rmtree(work)
-            raise RestoreRefused(
-                f"the sanitizer made {len(made)} reports of {plan.archived!a}: {said}",
-                hint="nothing was changed; `python -m include.measurements.sanitize explain` says why",
-            )
-        rename_durably(made[0], new)
-        failpoints.reach("measurements.restore.sanitized")
+    def _take_out(self, plan: RestorePlan) -> None:
+        for number, place in enumerate(list(self._replaced_places(plan.report, plan.archived))):
+            old = self._work(plan) / f"old{number}"
+            old.unlink(missing_ok=True)
+            rename_durably(place, old)
+            self.folders.reasons.remove(place)
 
-    def _unpack(self, packed: Path, original: Path) -> None:
-        original.parent.mkdir(parents=True)
-        try:
-            with gzip.open(packed, "rb") as source, original.open("wb") as file:
-                while chunk := source.read(1024 * 1024):
-                    file.write(chunk)
-                    if file.tell() > UNPACKED_BYTES_MAX:
-                        raise RestoreRefused(f"{packed.name!a} unpacks to more than {UNPACKED_BYTES_MAX} bytes")
-        except (gzip.BadGzipFile, EOFError) as error:
-            raise RestoreRefused(f"{packed.name!a} is damaged: {error}", hint="take it from a backup") from error
+    def _put(self, plan: RestorePlan, held: Held | None) -> None:
+        new = self._work(plan) / "new" / "report"
+        if held is None:
+            rename_durably(new, self.folders.path("staging", plan.report))
+        else:
+            self.folders.hold(new, held.kind, plan.report, held.reason)
+        fsync_folder(new.parent)
+
+    def _emit(self, plan: RestorePlan, again: SanitizedAgain) -> None:
+        payload = {"replaced_in": plan.state, "report_ids": list(plan.report_ids), "outcome": again.outcome}
+        self.emit("measurement_report.restored", plan.report, payload)
+
+    def _replaced_places(self, report: str, archived: str) -> Iterator[Path]:
+        """
+        Where the report lies that this original replaces.
+
+        A held one counts where it was made from the original, or is the original itself. Another original that waits
+        for a person under the same path (a collision) stays: it may be the only copy.
+        """
+        for state in PUBLISHABLE:
+            if (place := self.folders.path(state, report)).exists():
+                yield place
+        for place in self.folders.held_as(report):
+            made_from_it = self.folders.reasons.read(place).get("from") in PUBLISHABLE
+            if made_from_it or sha256_of(place) == unpacked_sha256(self.archive / archived):
+                yield place
+
+    def _work(self, plan: RestorePlan) -> Path:
+        return self.folders.restoring / hashlib.sha256(plan.archived.encode()).hexdigest()[:16]

@@ -91,6 +91,7 @@ class Settler:
         if verdict.outcome == "sanitized":
             noted["sha256"] = sha256_of(out)
             kept = archive.keep_original(original, self._archived(report), work.manifest[path], self.gzip_level)
+            self.folders.originals.note(kept, report, work.manifest[path])
             noted["archived"] = kept.relative_to(self.folders.root).as_posix()
         reach("archived")
         self._note_bad(report, verdict)

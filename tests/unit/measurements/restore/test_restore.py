@@ -12,11 +12,15 @@ from include.measurements import batch_manifest
 from include.measurements.errors import RestoreRefused
 from include.measurements.publish import mirror
 from include.measurements.restore.restorer import Restorer
+from include.measurements.state_folders import StateFolders
+from spool import failpoints
 from tests.fakes.memory_measurements import MemoryMeasurements
+from tests.support.killed_child import run_until_killed
 from tests.support.measurement_state import MeasurementState
 
 REPORT = "north/b1/archive/r.yamloo"
 ARCHIVED = REPORT + ".gz"
+RESTORE = [name for name in failpoints.NAMES if name.startswith("measurements.restore.")]
 
 
 class Restoring:
@@ -115,14 +119,102 @@ def test_what_is_no_archived_report_is_refused(restoring: Restoring, archived: s
     assert restoring.state.states() == {REPORT: ["imported"]}
 
 
-def test_a_second_original_of_the_same_path_is_of_the_same_report(restoring: Restoring) -> None:
+def second_original(restoring: Restoring) -> str:
+    """Packed as the sanitizer packs a second original of the same path."""
     packed = restoring.archive / ARCHIVED
-    second = packed.with_name(packed.name.replace(".gz", ".1.gz"))
-    second.write_bytes(packed.read_bytes())
-    assert restoring.restorer().plan(ARCHIVED.replace(".gz", ".1.gz")).report == REPORT
-    lonely = packed.with_name("lonely.2.gz")
-    lonely.write_bytes(packed.read_bytes())
+    packed.with_name(packed.name.replace(".gz", ".1.gz")).write_bytes(packed.read_bytes())
+    return ARCHIVED.replace(".gz", ".1.gz")
+
+
+def test_a_second_original_of_the_same_path_is_of_the_same_report(restoring: Restoring) -> None:
+    assert restoring.restorer().plan(second_original(restoring)).report == REPORT
+    lonely = (restoring.archive / ARCHIVED).with_name("lonely.2.gz")
+    lonely.write_bytes(gzip.compress(b"x"))
     assert restoring.restorer().plan("north/b1/archive/lonely.2.gz").report == "north/b1/archive/lonely.2"
+
+
+def test_what_was_noted_at_archiving_decides_whose_an_original_is_and_not_its_name(restoring: Restoring) -> None:
+    # Two measurement reports of one batch: `r.yamloo`, and `r.yamloo.1`, whose original has the name of a second one.
+    numbered = second_original(restoring)
+    originals = restoring.state.folders.originals
+    originals.note(restoring.archive / ARCHIVED, REPORT, "0" * 64)
+    originals.note(restoring.archive / numbered, f"{REPORT}.1", "0" * 64)
+    assert restoring.restorer().plan(ARCHIVED).report == REPORT
+    assert restoring.restorer().plan(numbered).report == f"{REPORT}.1"
+    assert restoring.restorer().originals.latest_of(REPORT) == ARCHIVED
+
+
+def test_without_a_note_an_original_that_may_be_of_two_reports_is_refused(restoring: Restoring) -> None:
+    numbered = second_original(restoring)
+    restoring.state.stage_report(f"{REPORT}.1", state="imported")
+    with pytest.raises(RestoreRefused, match="may be of 2 reports"):
+        restoring.restorer().restore(numbered)
+    assert set(restoring.state.states()) == {REPORT, f"{REPORT}.1"}
+
+
+@pytest.mark.parametrize("name", RESTORE)
+def test_a_restore_that_died_is_done_afresh_with_the_rules_and_the_map_of_now(restoring: Restoring, name: str) -> None:
+    assert run_until_killed(lambda: restoring.restorer().restore(ARCHIVED), name)
+
+    def better(raw: Path, state: Path) -> str:
+        target = state / "staging" / REPORT
+        target.parent.mkdir(parents=True)
+        target.write_text((raw / REPORT).read_text().replace("leak", "better"))
+        return "sanitized"
+
+    restoring.results = better
+    assert restoring.restorer().unfinished() == [ARCHIVED]
+    restoring.restorer().restore(ARCHIVED)
+    assert restoring.state.states() == {REPORT: ["staging"]}
+    restoring.go_on()
+    assert restoring.inputs() == ["better", "b"]
+    assert b"better" in restoring.public()
+    assert restoring.restorer().unfinished() == []
+
+
+def test_a_report_in_errored_is_taken_out_when_it_is_restored(restoring: Restoring) -> None:
+    folders = restoring.state.folders
+    folders.hold(folders.path("imported", REPORT), "errored", REPORT, {"reason": "too_deep", "from": "reports"})
+    plan = restoring.restorer().restore(ARCHIVED)
+    assert plan.state == "errored/too_deep"
+    assert restoring.state.states() == {REPORT: ["staging"]}
+    assert not list((folders.root / "reasons").rglob("*.json"))
+
+
+def test_another_original_that_waits_for_a_person_under_the_same_path_stays(restoring: Restoring) -> None:
+    folders = restoring.state.folders
+    (folders.root / "raw" / "other").write_text("another original, not archived")
+    held = folders.hold(folders.root / "raw" / "other", "errored", REPORT, {"reason": "collision", "from": "raw"})
+    restoring.restorer().restore(ARCHIVED)
+    assert held.read_text() == "another original, not archived"
+
+
+def holding(restoring: Restoring, reason: str = "unmapped_bridge") -> Callable[[Path, Path], str]:
+    def hold(raw: Path, state: Path) -> str:
+        why = {"reason": reason, "from": "raw"}
+        StateFolders(state).hold(raw / REPORT, "quarantine", REPORT, why)
+        return "quarantined"
+
+    return hold
+
+
+def test_what_todays_rules_hold_is_taken_back_from_mirror_and_database(restoring: Restoring) -> None:
+    restoring.results = holding(restoring)
+    restoring.restorer().restore(ARCHIVED)
+    assert restoring.inputs() == []
+    assert b"leak" not in restoring.public()
+    folders = restoring.state.folders
+    [held] = folders.held()
+    assert held == folders.held_path("quarantine", "unmapped_bridge", REPORT)
+    assert folders.reasons.read(held)["from"] == "raw"
+    restoring.results = restoring.sanitize
+    restoring.restorer().restore(ARCHIVED)
+    assert folders.held() == []
+    assert restoring.state.states() == {REPORT: ["staging"]}
+
+
+def test_originals_that_are_being_restored_are_for_the_owner_only(restoring: Restoring) -> None:
+    assert restoring.state.folders.restoring.stat().st_mode & 0o077 == 0
 
 
 def test_a_damaged_archive_file_is_refused(restoring: Restoring) -> None:
