@@ -4,7 +4,8 @@ The first batch of every segment: a control batch that says which segment this i
     baseOffset, producerId  the segment's first offset      producerEpoch  tag of the log
     baseSequence            the next commit's number        attributes     control (bit 5)
     one record:  key   int16 0, int16 21328
-                 value JSON {version, stream, log, segment, first_offset, next_commit, previous_sha256, after, nonce}
+                 value JSON {version, stream, log, segment, first_offset, next_commit, previous_sha256, after, nonce,
+                       previous_next}
 
 It uses up neither an offset nor a commit number. `nonce` makes every segment's sha256 unique, so a fork that wrote the
 same events is still seen.
@@ -43,6 +44,8 @@ class SegmentHeader(NamedTuple):
 
     previous_sha256  of the sealed segment before it; empty for the first
     after            (log, segment) that this log continues, on the first segment of a successor; else None
+    previous_next    the offset after the segment before; what lies between it and first_offset is a hole.
+                     -1 in headers written before there was such a field
     """
 
     stream: str
@@ -53,6 +56,12 @@ class SegmentHeader(NamedTuple):
     previous_sha256: str = ""
     after: tuple[str, int] | None = None
     nonce: str = ""
+    previous_next: int = -1
+
+    @property
+    def begins_at(self) -> int:
+        """The first offset that this segment answers for, with the hole in front of its commits."""
+        return self.first_offset if self.previous_next < 0 else self.previous_next
 
 
 def log_tag(log: str) -> int:
@@ -102,7 +111,12 @@ def _from_json(value: bytes, name: str) -> SegmentHeader:
         version = document.pop("version")
         if version != VERSION:
             raise NewerVersion(name, version)
-        after = document.pop("after")
-        return SegmentHeader(**document, after=(str(after[0]), int(after[1])) if after else None)
+        after = document["after"]
+        document["after"] = (str(after[0]), int(after[1])) if after else None
+        # What a later program adds without changing the version may be passed over.
+        header = SegmentHeader(**{name: document[name] for name in SegmentHeader._fields if name in document})
+        if not 0 <= header.begins_at <= header.first_offset:
+            raise ValueError(f"previous_next {header.previous_next} lies behind first_offset {header.first_offset}")
+        return header
     except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
         raise CorruptSegment(name, 0, f"the segment header's text is not as it should be: {error}") from None

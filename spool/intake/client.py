@@ -25,7 +25,7 @@ from types import TracebackType
 
 from spool.alarm import AlarmSink
 from spool.clock import Deadline
-from spool.errors import AppendUnknown, SettingsError, SpoolError
+from spool.errors import AppendUnknown, LockTimeout, SettingsError
 from spool.event import Accepted, Acknowledgement, Event, OffsetRange
 from spool.log.local_alarms import LocalAlarms
 from spool.log.stream_log import StreamLog
@@ -48,7 +48,10 @@ class SpoolClient:
         store: StoreFactory | None = None,
         alarms: AlarmSink | None = None,
     ) -> None:
-        """`store` is called at most once a process, and only when `s3` is waited for while no shipper runs."""
+        """
+        `store` is called at most once a process, and only when `s3` is waited for while no shipper runs; `alarms` are
+        those of shipping then. The log keeps its own in the folder.
+        """
         self._folder = folder
         self._settings = settings
         self._store_factory = store
@@ -116,7 +119,7 @@ class SpoolClient:
                 hint="say persistent: true in config/spool.yml if its spool folder survives a reboot",
             )
         deadline = Deadline.after(timeout_s)
-        log = self._log(stream)
+        log = self._log(stream, deadline)
         log_id, ranges = log.append(events, group=group, deadline=deadline)
         if level == "s3" and ranges:
             self._wait_for_s3(log, log_id, ranges, deadline)
@@ -133,21 +136,29 @@ class SpoolClient:
             )  # fmt: skip
         except AppendUnknown:
             raise
-        except SpoolError as error:
+        except Exception as error:  # whatever it is: the events are on disk, so this append was not refused
             raise AppendUnknown(
                 f"{log_id} {ranges[0].first} to {ranges[-1].next - 1} is on disk, not yet in the object store: {error}",
                 hint="the shipper goes on by itself; do not send again unless this folder may be lost",
             ) from error
 
-    def _log(self, stream: StreamSettings) -> StreamLog:
+    def _log(self, stream: StreamSettings, deadline: Deadline) -> StreamLog:
         log = self._logs.get(stream.name)
-        if log is None:
-            with self._opening:
-                log = self._logs.get(stream.name)
-                if log is None:
-                    log = StreamLog.open(self._folder, stream, alarms=self._alarms)
-                    self._logs[stream.name] = log
-        return log
+        if log is not None:
+            return log
+        if not self._opening.acquire(timeout=deadline.remaining_s):
+            raise LockTimeout(
+                f"{stream.name}: another thread of this process is opening a log",
+                hint="another process holds stream.lock, or the disk is very slow",
+            )
+        try:
+            log = self._logs.get(stream.name)
+            if log is None:
+                log = StreamLog.open(self._folder, stream, deadline=deadline)
+                self._logs[stream.name] = log
+            return log
+        finally:
+            self._opening.release()
 
     def _open_store(self) -> ObjectStore:
         if self._store_factory is None:

@@ -49,13 +49,13 @@ class Commit:
 
     def fill(self, records: Sequence[Record], start: int) -> int:
         """Add records from `start` on until the commit is full; the number of the first that was not added."""
-        append, delta = self.builder.append, self.event_count
+        add, delta = self.builder.append, self.event_count
         stop = min(len(records), start + COMMIT_EVENTS_MAX - delta)
         at = start
         try:
             while at < stop:
                 time_ms, key, value, headers = records[at]
-                if append(delta, time_ms, key, value, headers) is None:
+                if add(delta, time_ms, key, value, headers) is None:
                     break
                 at, delta = at + 1, delta + 1
         finally:
@@ -93,14 +93,7 @@ class CommitQueue:
         self._waiting: deque[Commit] = deque()
         self._writing = False
 
-    def hold(self) -> None:
-        """Nobody queues, takes or finishes a commit until `release`: for the moment of a fork."""
-        self._mutex.acquire()
-
-    def release(self) -> None:
-        self._mutex.release()
-
-    def append(self, records: Sequence[Record], *, group: bool, deadline: Deadline) -> list[Part]:
+    def commit(self, records: Sequence[Record], *, group: bool, deadline: Deadline) -> list[Part]:
         """Returns when all records are durable; raises the error of the first commit that was not."""
         parts: list[Part] = []
         refused: SpoolFull | None = None

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from spool.event import NAME
+from spool.names import LogName
 
 _SEGMENT = re.compile(r"(\d{12})\.(open|sealed)\Z")
 
@@ -29,6 +30,10 @@ class LogFolder(NamedTuple):
     stream: str
     log: str
     path: Path
+
+    @property
+    def name(self) -> LogName:
+        return LogName(self.stream, self.log)
 
 
 class SegmentFile(NamedTuple):

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 
-from spool.alarm import Alarm
+from spool.alarm import Alarm, AlarmSink
 from spool.clock import now_ms
 from spool.disk import Disk
 from spool.durable_file import write_file
@@ -68,7 +70,41 @@ class LocalAlarms:
 
     def _write(self, alarm: Alarm) -> None:
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             write_file(self._disk, self._path(alarm.condition, alarm.subject), json.dumps(alarm._asdict()).encode())
         except OSError:
             LOGGER.exception("alarm %s about %s cannot be kept", alarm.condition, alarm.subject)
+
+
+class AlarmsAfterwards:
+    """
+    An AlarmSink that keeps alarms back until `deliver`.
+
+    Whoever stores alarms may be slow, or broken: neither may hold a log's lock, or fail an append that is durable.
+    """
+
+    def __init__(self, sink: AlarmSink) -> None:
+        self._sink = sink
+        self._waiting: deque[tuple[Callable[..., None], tuple[str, ...]]] = deque()
+
+    def open(self, condition: str, subject: str, evidence: str) -> None:
+        self._waiting.append((self._sink.open, (condition, subject, evidence)))
+
+    def close(self, condition: str, subject: str) -> None:
+        self._waiting.append((self._sink.close, (condition, subject)))
+
+    def deliver(self) -> None:
+        """Hand on what waits, in its order. Call it when the lock is free. Never raises: it logs instead."""
+        while True:
+            try:
+                change, alarm = self._waiting.popleft()
+            except IndexError:
+                return
+            try:
+                change(*alarm)
+            except Exception:  # a sink is code of others, and what was written stays written
+                LOGGER.exception("alarm %s about %s cannot be kept", *alarm[:2])
+
+    def forget(self) -> None:
+        """For a child after fork: its parent delivers them."""
+        self._waiting.clear()

@@ -37,6 +37,7 @@ from spool.alarm import AlarmSink
 from spool.clock import Deadline
 from spool.disk import Disk, write_all
 from spool.file_lock import FileLock
+from spool.log.local_alarms import AlarmsAfterwards
 
 _BODY = struct.Struct(">16sIIQQQQQQ")
 _HEAD = struct.Struct(">4sI")
@@ -112,16 +113,16 @@ def read_state_of(log_path: Path) -> LockState | None:
 
 class LogLock:
     """
-    The lock of a log, with its alarm `log_locked`: opened by who has waited 10 s, closed by the next holder.
+    The lock of a log, with its alarm `log_locked`: opened after a wait of 10 s, closed by the next release.
 
-    The mark of an open alarm is a byte of the lock file, so that the next holder closes the alarm whoever it is.
+    The mark of an open alarm is a byte of the lock file, so that any process that releases the lock closes the alarm.
     """
 
     def __init__(self, path: Path, name: str, disk: Disk, alarms: AlarmSink) -> None:
         self._lock = FileLock(path, name=name, holder_at=SIZE_BYTES, open_file=disk.open)
         self._name = name
         self._disk = disk
-        self._alarms = alarms
+        self._alarms = AlarmsAfterwards(alarms)
 
     @property
     def descriptor(self) -> int:
@@ -132,15 +133,17 @@ class LogLock:
 
     @contextmanager
     def held(self, deadline: Deadline) -> Iterator[None]:
-        """LockTimeout names the holder; OSError. The alarm is closed when the lock is free again."""
+        """LockTimeout names the holder; OSError. An alarm is closed when the lock is free again."""
         try:
             self._acquire(deadline)
             yield
         finally:
-            is_marked = self._lock.is_held and self._unmark()
+            # Nothing here may raise: what was written in the block is written.
+            is_alarmed = self._lock.is_held and self._unmark()
             self._lock.release()
-        if is_marked:
-            self._alarms.close(LOCKED, self._name)
+            if is_alarmed:
+                self._alarms.close(LOCKED, self._name)
+            self._alarms.deliver()
 
     def _acquire(self, deadline: Deadline) -> None:
         alarm_at = Deadline.after(ALARM_AFTER_S)
@@ -149,21 +152,23 @@ class LogLock:
         if not deadline.expired:
             holder = self._lock.holder()
             self._alarms.open(LOCKED, self._name, f"process {holder} has held it for {ALARM_AFTER_S:.0f} s")
-            self._mark(1)
+            self._alarms.deliver()
+            self._mark()
         if not self._lock.acquire(deadline):
             raise self._lock.timeout()
 
     def _unmark(self) -> bool:
         """Whether the alarm is open; it is not after this, for those who hold the lock next."""
-        if os.pread(self.descriptor, 1, _ALARMED_AT) != b"\1":
-            return False
-        self._mark(0)
-        return True
+        with contextlib.suppress(OSError):
+            if os.pread(self.descriptor, 1, _ALARMED_AT) == b"\1":
+                self._disk.write_at(self.descriptor, b"\0", _ALARMED_AT)
+                return True
+        return False
 
-    def _mark(self, value: int) -> None:
+    def _mark(self) -> None:
         # Without the mark the alarm stays open until a person closes it: no reason to fail an append.
         with contextlib.suppress(OSError):
-            self._disk.write_at(self.descriptor, bytes([value]), _ALARMED_AT)
+            self._disk.write_at(self.descriptor, b"\1", _ALARMED_AT)
 
 
 @contextmanager

@@ -37,7 +37,7 @@ class Commit(NamedTuple):
 
 class SegmentContents(NamedTuple):
     """
-    A sealed segment.
+    A sealed segment: offsets `first_offset` to `next_offset` - 1, each in a commit or in a hole.
 
     next_offset  the first offset of the next segment
     sha256       of the file as it is now
@@ -51,6 +51,11 @@ class SegmentContents(NamedTuple):
     sha256: str
     identity: str
 
+    @property
+    def first_offset(self) -> int:
+        """Where the segment before it ended: a hole may lie in front of the first commit."""
+        return self.header.begins_at
+
 
 def read_sealed(path: Path) -> SegmentContents:
     """A sealed segment with its holes. CorruptSegment where nothing tells its offsets any more."""
@@ -59,10 +64,13 @@ def read_sealed(path: Path) -> SegmentContents:
     header, found = _header_and_scan(path, log, data)
     following = next_header(path)
     if following is not None:
-        found = _ended(found, header.first_offset, following.first_offset, len(data))
+        found = _ended(found, header.first_offset, following.begins_at, len(data))
+    holes = found.holes
+    if header.begins_at < header.first_offset:
+        holes = (Hole(header.begins_at, header.first_offset, "nothing of it passed its checks"), *holes)
     commits = [_commit(data, commit) for commit in found.commits]
     identity = following.previous_sha256 if following else ""
-    return SegmentContents(header, commits, found.holes, found.next_offset, hashlib.sha256(data).hexdigest(), identity)
+    return SegmentContents(header, commits, holes, found.next_offset, hashlib.sha256(data).hexdigest(), identity)
 
 
 def _ended(found: Scan, first_offset: int, next_offset: int, size_bytes: int) -> Scan:

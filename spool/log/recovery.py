@@ -73,7 +73,7 @@ def recover(
     """
     files = segment_files(log.path)
     if not files:
-        return create_segment(log, disk, SegmentHeader(log.stream, log.log, 0, 0, 0, after=after))
+        return create_segment(log, disk, SegmentHeader(log.stream, log.log, 0, 0, 0, after=after, previous_next=0))
     last = files[-1]
     if last.state == "sealed":
         # Its rename may be the work of a process that died before this; the next segment must not be durable alone.
@@ -112,7 +112,10 @@ def scan_segment(path: Path, log: LogFolder, data: bytes) -> tuple[SegmentHeader
 
 
 def _create_next(log: LogFolder, disk: Disk, segment: int, closed: _Closed) -> OpenSegment:
-    header = SegmentHeader(log.stream, log.log, segment + 1, closed.next_offset, closed.next_commit, closed.sha256)
+    header = SegmentHeader(
+        log.stream, log.log, segment + 1, closed.next_offset, closed.next_commit, closed.sha256,
+        previous_next=closed.next_offset,
+    )  # fmt: skip
     return create_segment(log, disk, header)
 
 
@@ -135,7 +138,7 @@ def _rewrite_empty(
         lost = Hole(
             header.first_offset, header.first_offset + len(data) // RECORD_BYTES_MIN, "nothing passes its checks"
         )
-        alarms.open("log_suspected_hole", f"{log.stream}/{log.log}", f"segment {last.segment}: {_ranges((lost,))}")
+        alarms.open("log_suspected_hole", str(log.name), f"segment {last.segment}: {_ranges((lost,))}")
         header = header._replace(first_offset=lost.next)
         frame = encode_segment_header(header._replace(nonce=""))
     if len(data) > len(frame):
@@ -152,8 +155,9 @@ def _header_anew(log: LogFolder, files: list[SegmentFile], data: bytes, after: t
     before = _state_before(log, files)
     after = after if last.segment == 0 else None
     return SegmentHeader(
-        log.stream, log.log, last.segment, before.next_offset, before.next_commit, before.sha256, after
-    )
+        log.stream, log.log, last.segment, before.next_offset, before.next_commit, before.sha256, after,
+        previous_next=before.next_offset,
+    )  # fmt: skip
 
 
 def _state_before(log: LogFolder, files: list[SegmentFile]) -> _Closed:
@@ -221,10 +225,12 @@ def _close_headless(log: LogFolder, disk: Disk, alarms: AlarmSink, last: Segment
         return None
     _keep_beside(disk, last, data, 0)
     first = found.commits[0].number
-    header = SegmentHeader(log.stream, log.log, last.segment, before.next_offset, first, before.sha256)
+    header = SegmentHeader(
+        log.stream, log.log, last.segment, before.next_offset, first, before.sha256, previous_next=before.next_offset
+    )
     whole = encode_segment_header(header) + data[found.commits[0].start :]
     write_file(disk, last.path, whole)
-    alarms.open("log_header_damaged", f"{log.stream}/{log.log}", f"segment {last.segment} got a new header")
+    alarms.open("log_header_damaged", str(log.name), f"segment {last.segment} got a new header")
     return _close(log, disk, alarms, last, None)
 
 
@@ -235,7 +241,7 @@ def _keep_beside(disk: Disk, last: SegmentFile, data: bytes, start: int) -> None
 
 def _raise_alarms(log: LogFolder, alarms: AlarmSink, last: SegmentFile, found: Scan) -> None:
     holes = found.holes[:-1] if found.tail == "suspected" else found.holes
-    subject = f"{log.stream}/{log.log}"
+    subject = str(log.name)
     if holes:
         alarms.open("log_hole", subject, f"segment {last.segment}: {_ranges(holes)}")
     if found.tail == "suspected":

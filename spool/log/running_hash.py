@@ -15,18 +15,23 @@ class RunningHash:
         self._hash = hashlib.sha256()
 
     def follow(self, segment: int, descriptor: int, synced_end: int, frame: bytes | bytearray) -> None:
-        """`frame` was written behind `synced_end`."""
+        """
+        `frame` was written behind `synced_end`, and is durable and noted: nothing that fails here may say otherwise.
+
+        What cannot be read now is left to `digest`.
+        """
         if self._segment != segment:
             self._begin(segment)
-        if self._end != synced_end:
-            if self._end:
-                return  # another process wrote in between: `digest` reads on from where this one stopped
-            self._read(descriptor, synced_end)
-        self._hash.update(frame)
-        self._end = synced_end + len(frame)
+            try:
+                self._read(descriptor, synced_end)
+            except OSError:
+                return
+        if self._end == synced_end:
+            self._hash.update(frame)
+            self._end = synced_end + len(frame)
 
     def digest(self, segment: int, descriptor: int, synced_end: int) -> str:
-        """Of the segment up to `synced_end`."""
+        """Of the segment up to `synced_end`. OSError where it cannot be read."""
         if self._segment != segment or self._end > synced_end:
             self._begin(segment)
         self._read(descriptor, synced_end)

@@ -2,58 +2,70 @@
 The current log of one stream in one folder: what producers append to.
 
 Safe for threads (group commit), for processes (the log's lock) and for fork: the child closes what it inherited and
-forgets what its parent had queued, because an idle child would otherwise keep a killed parent's lock.
+forgets what its parent had queued, because an idle child would otherwise keep a killed parent's lock. A fork waits for
+nothing: locks of the parent's threads are replaced in the child.
 """
 
 from __future__ import annotations
 
 import os
-import threading
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from spool.alarm import AlarmSink
 from spool.clock import Deadline
 from spool.disk import Disk, make_folders
-from spool.errors import AppendUnknown
+from spool.errors import AppendUnknown, FolderRefused
 from spool.event import Event, OffsetRange
 from spool.format.event_record import encode
 from spool.log.commit_queue import Commit, CommitQueue, Part
 from spool.log.file_system import refuse_network
 from spool.log.folder import LogFolder, log_folders, segment_files
 from spool.log.identity import Identity, create_log, is_ours, read_identity, write_successor
+from spool.log.local_alarms import AlarmsAfterwards, LocalAlarms
 from spool.log.lock_file import LockState, locked_file
 from spool.log.refusal import disk_errors_refuse
 from spool.log.reserve import Reserve
 from spool.log.writer import LogRetired, LogWriter
 from spool.settings import StreamSettings
 
-OPEN_TIMEOUT_S = 30.0
+TIMEOUT_S = 30.0
+
+T = TypeVar("T")
 
 
 class StreamLog:
     """Append, seal, look. Made by `StreamLog.open`."""
 
-    def __init__(self, folder: Path, stream: StreamSettings, alarms: AlarmSink, disk: Disk) -> None:
+    def __init__(self, folder: Path, stream: StreamSettings, alarms: AlarmSink, disk: Disk, deadline: Deadline) -> None:
         self._folder = folder
         self._stream = stream
         self._alarms = alarms
         self._disk = disk
         self._queue = CommitQueue(self._write)
-        self._writer = self._current_writer(Deadline.after(OPEN_TIMEOUT_S))
-        self._held: LogWriter | None = None
-        with _registering:
-            _open_logs.add(self)
+        self._writer = self._current_writer(deadline)
+        _open_logs.add(self)
 
     @classmethod
-    def open(cls, folder: Path, stream: StreamSettings, *, alarms: AlarmSink, disk: Disk | None = None) -> StreamLog:
+    def open(
+        cls,
+        folder: Path,
+        stream: StreamSettings,
+        *,
+        alarms: AlarmSink | None = None,
+        disk: Disk | None = None,
+        deadline: Deadline | None = None,
+    ) -> StreamLog:
         """
-        Find or begin this folder's log of the stream. FolderRefused, LockTimeout.
+        Find or begin this folder's log of the stream. FolderRefused, SpoolFull, LockTimeout (in 30 s unless given).
 
+        alarms: files of the folder unless given. They are raised beside an append: never give a sink that calls others.
         A log that lies here but belongs elsewhere (a cloned or restored folder) is sealed and continued by a new one.
         """
-        return cls(folder, stream, alarms, disk or Disk())
+        disk = disk or Disk()
+        return cls(folder, stream, alarms or LocalAlarms(folder, disk), disk, deadline or Deadline.after(TIMEOUT_S))
 
     @property
     def id(self) -> str:
@@ -71,10 +83,11 @@ class StreamLog:
         """
         The log's id and the events' offsets, in their order; all durable on disk.
 
-        EventRefused, LockTimeout, SpoolFull, FolderRefused: nothing was written. AppendUnknown: a failed fsync, a call
-        that was split over commits of which some failed, or no answer by the deadline. A group is one range.
+        EventRefused, LockTimeout, SpoolFull, FolderRefused, CorruptSegment: nothing was written. AppendUnknown: a
+        failed fsync, a call that was split over commits of which some failed, or no answer by the deadline. A group is
+        one range.
         """
-        parts = self._queue.append(encode(events, self._stream.event_bytes_max), group=group, deadline=deadline)
+        parts = self._queue.commit(encode(events, self._stream.event_bytes_max), group=group, deadline=deadline)
         if len({part.commit.log for part in parts}) > 1:
             raise AppendUnknown(
                 "the log was replaced in the middle of the call: all events are durable, in two logs",
@@ -83,44 +96,69 @@ class StreamLog:
         return (parts[0].commit.log if parts else self.id), _merged(parts)
 
     def seal_if_due(self, *, for_waiter: bool = False, deadline: Deadline | None = None) -> bool:
-        """Seal by size, by age, or for a waiter (rule 9). Says whether it did."""
-        return self._writer.seal_if_due(deadline or Deadline.after(OPEN_TIMEOUT_S), for_waiter=for_waiter)
+        """Seal by size, by age, or for a waiter (rule 9). Says whether it did; follows to the log's successor."""
+        deadline = deadline or Deadline.after(TIMEOUT_S)
+        return self._with_current(lambda writer: writer.seal_if_due(deadline, for_waiter=for_waiter), deadline)
 
     def seal(self, deadline: Deadline | None = None) -> bool:
         """Seal now whatever is there; False where there is no commit."""
-        return self._writer.seal(deadline or Deadline.after(OPEN_TIMEOUT_S))
+        deadline = deadline or Deadline.after(TIMEOUT_S)
+        return self._with_current(lambda writer: writer.seal(deadline), deadline)
 
     def synced(self) -> LockState:
         """How far the log is durable; recovers first where a crash left work."""
-        return self._writer.peek() or self._writer.recovered(Deadline.after(OPEN_TIMEOUT_S))
+        deadline = Deadline.after(TIMEOUT_S)
+        with disk_errors_refuse(str(self.path)):
+            state = self._writer.peek()
+        return state or self._with_current(lambda writer: writer.recovered(deadline), deadline)
 
     def close(self) -> None:
         """Release the descriptors; the log opens them again when it is used again."""
         self._writer.close()
 
     def _write(self, commit: Commit, deadline: Deadline) -> None:
+        def write(writer: LogWriter) -> None:
+            commit.first_offset = writer.write_commit(commit.builder, commit.event_count, deadline)
+            commit.log = writer.log.log
+
+        self._with_current(write, deadline)
+
+    def _with_current(self, work: Callable[[LogWriter], T], deadline: Deadline) -> T:
+        """Do `work` with the current log. Where it has a successor by now, with that."""
         while True:
             writer = self._writer
             try:
-                commit.first_offset = writer.append(commit.builder, commit.event_count, deadline)
+                return work(writer)
             except LogRetired:
-                self._writer = self._current_writer(deadline)
-                writer.close()
-            else:
-                commit.log = writer.log.log
-                return
+                self._follow_successor(writer, deadline)
+
+    def _follow_successor(self, retired: LogWriter, deadline: Deadline) -> None:
+        if self._writer is not retired:
+            return  # another thread has followed it
+        successor = self._current_writer(deadline)
+        if successor.log == retired.log:
+            raise FolderRefused(
+                f"{retired.log.name} is retired, but its log.json names no successor",
+                hint="was log.json restored from a backup? Move the log's folder away: a new log is begun",
+            )
+        self._writer = successor
+        retired.close()
 
     def _current_writer(self, deadline: Deadline) -> LogWriter:
         stream_path = self._folder / self._stream.name
+        alarms = AlarmsAfterwards(self._alarms)
         with disk_errors_refuse(str(stream_path)):
             refuse_network(self._folder)
             make_folders(self._disk, stream_path)
             Reserve(self._folder, self._disk).take()
-            with locked_file(stream_path / "stream.lock", self._stream.name, self._disk, deadline, self._alarms):
-                current, identity = self._current_log(stream_path, deadline)
+            try:
+                with locked_file(stream_path / "stream.lock", self._stream.name, self._disk, deadline, self._alarms):
+                    current, identity = self._current_log(stream_path, alarms, deadline)
+            finally:
+                alarms.deliver()
         return LogWriter(current, self._stream, after=identity.after, disk=self._disk, alarms=self._alarms)
 
-    def _current_log(self, stream_path: Path, deadline: Deadline) -> tuple[LogFolder, Identity]:
+    def _current_log(self, stream_path: Path, alarms: AlarmSink, deadline: Deadline) -> tuple[LogFolder, Identity]:
         """The log without a successor that is ours; a foreign one is ended and continued."""
         ended: tuple[str, int] | None = None
         for log in log_folders(self._folder):
@@ -132,6 +170,7 @@ class StreamLog:
             if is_ours(identity, log.path):
                 return log, identity
             ended = self._end(log, identity, deadline)
+            alarms.open("log_cloned", str(log.name), "the folder was copied or moved here; a new log is begun")
         created = create_log(stream_path, self._disk, after=ended)
         if ended:
             write_successor(stream_path / ended[0], self._disk, created.log)
@@ -146,31 +185,11 @@ class StreamLog:
             writer.close()
         # Sealed segments may be shipped and gone; the one that is open now begins behind the last of them.
         sealed = [file.segment - (file.state == "open") for file in segment_files(log.path)]
-        self._alarms.open(
-            "log_cloned", f"{log.stream}/{log.log}", "the folder was copied or moved here; a new log is begun"
-        )
         return log.log, max(sealed, default=-1)
-
-    def hold_for_fork(self) -> None:
-        """Wait until no commit is being written, and let none begin."""
-        while self._held is not self._writer:
-            # Another thread may put a successor's writer in the place of the one waited for.
-            if self._held is not None:
-                self._held.busy.release()
-            self._held = self._writer
-            self._held.busy.acquire()
-        self._queue.hold()
-
-    def release_in_parent(self) -> None:
-        self._queue.release()
-        if self._held is not None:
-            self._held.busy.release()
-        self._held = None
 
     def forget_in_child(self) -> None:
         self._queue.reset()
         self._writer.forget()
-        self._held = None
 
 
 def _merged(parts: list[Part]) -> tuple[OffsetRange, ...]:
@@ -184,30 +203,12 @@ def _merged(parts: list[Part]) -> tuple[OffsetRange, ...]:
     return tuple(ranges)
 
 
-_registering = threading.Lock()
 _open_logs: weakref.WeakSet[StreamLog] = weakref.WeakSet()
-_held: list[StreamLog] = []
-
-
-def _before_fork() -> None:
-    _registering.acquire()
-    # One order for all threads that fork, or two of them could wait for each other.
-    logs = sorted(_open_logs, key=id)
-    for log in logs:
-        log.hold_for_fork()
-    _held.extend(logs)
-
-
-def _after_fork_in_parent() -> None:
-    while _held:
-        _held.pop().release_in_parent()
-    _registering.release()
 
 
 def _after_fork_in_child() -> None:
-    while _held:
-        _held.pop().forget_in_child()
-    _registering.release()
+    for log in list(_open_logs):
+        log.forget_in_child()
 
 
-os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)
+os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -33,6 +33,7 @@ from spool.format import record_batch
 from spool.format.relayout import archived_records
 from spool.log.folder import LogFolder, SegmentFile, segment_files
 from spool.log.identity import create_log, new_log_id, read_identity, write_successor
+from spool.log.local_alarms import LocalAlarms
 from spool.log.lock_file import locked_file
 from spool.log.reader import Commit, SegmentContents, read_sealed, tail
 from spool.log.shipped import ShippedState
@@ -85,9 +86,15 @@ class _Scene(NamedTuple):
     deadline: Deadline
 
 
+def _scene(log: LogFolder, stream: StreamSettings, archive: Archive) -> _Scene:
+    # The alarms of the two logs are raised beside their appends: they must not wait for the store.
+    alarms = LocalAlarms(log.path.parent.parent)
+    return _Scene(log, stream, archive, alarms, Disk(), Deadline.after(_LOCK_TIMEOUT_S))
+
+
 def move_to_successor(fork: Fork, stream: StreamSettings, archive: Archive, alarms: AlarmSink) -> None:
     """Steps 1 to 8. StoreUnavailable, LockTimeout: `resume` goes on later."""
-    scene = _Scene(fork.log, stream, archive, alarms, Disk(), Deadline.after(_LOCK_TIMEOUT_S))
+    scene = _scene(fork.log, stream, archive)
     with _exclusive(scene):
         if not (fork.log.path / _MARK).exists() and _files(fork.log, fork.segment):
             # A cloned folder's log has a successor already.
@@ -100,11 +107,11 @@ def move_to_successor(fork: Fork, stream: StreamSettings, archive: Archive, alar
         _go_on(scene)
 
 
-def resume(log: LogFolder, stream: StreamSettings, archive: Archive, alarms: AlarmSink) -> bool:
+def resume(log: LogFolder, stream: StreamSettings, archive: Archive) -> bool:
     """Go on with a move that was begun; says whether there was one."""
     if not (log.path / _MARK).exists():
         return False
-    scene = _Scene(log, stream, archive, alarms, Disk(), Deadline.after(_LOCK_TIMEOUT_S))
+    scene = _scene(log, stream, archive)
     with _exclusive(scene):
         _go_on(scene)
     return True
@@ -196,7 +203,7 @@ def _move(scene: _Scene, successor: LogFolder, left: list[SegmentContents], shar
             for place, record in enumerate(record_batch.records(commit.frame)):
                 moved = (MOVED_HEADER, f"{scene.log.log}/{record.offset}".encode())
                 builder.append(place, record.timestamp, record.key, record.value, [*record.headers, moved])
-            writer.append(builder, commit.event_count, scene.deadline)
+            writer.write_commit(builder, commit.event_count, scene.deadline)
             failpoints.reach("archive.fork.commit_moved")
     finally:
         writer.forget()

@@ -69,7 +69,7 @@ class LogShipper:
         StoreUnavailable: try again. OperatorNeeded, CorruptSegment, CorruptObject: this log stands still until a
         person has looked, and has an alarm.
         """
-        if resume(self._log, self._stream, self._archive, self._alarms):
+        if resume(self._log, self._stream, self._archive):
             return Shipped()
         self._remove_shipped()
         file = self._next_file()
@@ -128,7 +128,7 @@ class LogShipper:
             stream=self._log.stream,
             log=self._log.log,
             segment=contents.header.segment,
-            first_offset=contents.header.first_offset,
+            first_offset=contents.first_offset,
             next_offset=contents.next_offset,
             partitions=partitions,
             partitioner=partitioner.NAME,
@@ -180,7 +180,7 @@ class LogShipper:
 
     def _orphan(self, file: SegmentFile, source: SealedSource) -> Shipped:
         """Below the floor nothing can be compared (rule 15)."""
-        first, next_ = source.contents.header.first_offset, source.contents.next_offset
+        first, next_ = source.contents.first_offset, source.contents.next_offset
         evidence = f"segment {file.segment}, offsets {first} to {next_ - 1}, below the floor"
         self._alarms.open("segment_orphaned", str(self._name), evidence)
         keep_orphan(self._log.path, file, first, next_, self._disk)

@@ -61,7 +61,7 @@ def _read_without_header(log: LogFolder, file: SegmentFile, first_offset: int) -
     found = scan(data, 0, Expected(log_tag(log.log), first_offset, 0))
     following = next_header(file.path)
     end = found.commits[-1].next_offset if found.commits else first_offset
-    next_offset = following.first_offset if following else found.next_offset
+    next_offset = following.begins_at if following else found.next_offset
     inner = found.holes[:-1] if found.tail == "suspected" else found.holes
     lost = (Hole(end, next_offset, "no commit passes its checks"),) if next_offset > end else ()
     commits = [

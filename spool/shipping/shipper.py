@@ -191,7 +191,7 @@ class Shipper:
         for name in sorted({log.stream for log in log_folders(self._folder)}):
             try:
                 if name not in self._logs:
-                    self._logs[name] = StreamLog.open(self._folder, self._settings.stream(name), alarms=self._alarms)
+                    self._logs[name] = StreamLog.open(self._folder, self._settings.stream(name))
                 log = self._logs[name]
                 files = segment_files(log.path)
                 if seal_all or (files and files[-1].state == "sealed"):

@@ -191,7 +191,7 @@ def test_a_long_wait_for_the_lock_is_an_alarm_until_it_is_free(tmp_path: Path, m
     assert open_alarms(folder) == []
 
 
-def test_the_alarm_of_a_waiter_that_ended_is_closed_by_whoever_holds_the_lock_next(
+def test_the_alarm_of_a_waiter_that_ended_is_closed_when_the_lock_is_released(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lock_file, "ALARM_AFTER_S", 0.1)
@@ -203,7 +203,7 @@ def test_the_alarm_of_a_waiter_that_ended_is_closed_by_whoever_holds_the_lock_ne
         with pytest.raises(LockTimeout):
             append(open_log(folder, alarms=LocalAlarms(folder)), "refused", timeout_s=0.4)
 
-    with log._writer._lock.held(Deadline.after(5)):
+    with log._writer._held.lock.held(Deadline.after(5)):
         os.waitpid(fork(wait_in_vain), 0)
         assert open_alarms(folder) == [("log_locked", f"events/{log.id}")]
     assert open_alarms(folder) == []

@@ -9,6 +9,7 @@ import pytest
 from spool.errors import CorruptSegment
 from spool.format import record_batch, segment_header
 from spool.format.segment_header import (
+    VERSION,
     NewerVersion,
     SegmentHeader,
     decode_segment_header,
@@ -64,3 +65,17 @@ def test_every_shorter_header_is_refused() -> None:
     for size in range(len(frame)):
         with pytest.raises(CorruptSegment):
             decode_segment_header(frame[:size], "x")
+
+
+def test_a_header_of_before_says_nothing_of_the_segment_before_and_a_later_one_may_say_more() -> None:
+    def as_written(change: dict[str, object], *without: str) -> SegmentHeader:
+        document = {"version": VERSION, **HEADER._asdict(), **change}
+        text = json.dumps({name: value for name, value in document.items() if name not in without}).encode()
+        return segment_header._from_json(text, "segment")
+
+    old = as_written({}, "previous_next")
+    assert (old.previous_next, old.begins_at) == (-1, HEADER.first_offset)
+    new = as_written({"previous_next": 990, "of_a_later_program": [1]})
+    assert new.begins_at == 990
+    with pytest.raises(CorruptSegment, match="lies behind first_offset"):
+        as_written({"previous_next": 1001})

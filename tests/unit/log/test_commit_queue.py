@@ -81,9 +81,9 @@ def test_calls_that_come_while_one_writes_share_the_next_commit() -> None:
     writer = Writer()
     queue = CommitQueue(writer)
     writer.open.clear()
-    first = in_threads(lambda: queue.append(some(1), group=False, deadline=soon()))
+    first = in_threads(lambda: queue.commit(some(1), group=False, deadline=soon()))
     writer.entered.wait(10)
-    others = in_threads(*[lambda: queue.append(some(2), group=False, deadline=soon())] * 5)
+    others = in_threads(*[lambda: queue.commit(some(2), group=False, deadline=soon())] * 5)
     wait_until(lambda: queue._waiting and queue._waiting[0].event_count == 10)
     writer.open.set()
     first()
@@ -94,14 +94,14 @@ def test_calls_that_come_while_one_writes_share_the_next_commit() -> None:
 
 def test_a_call_above_the_limit_of_events_is_split_and_keeps_its_order() -> None:
     writer = Writer()
-    parts = CommitQueue(writer).append(some(COMMIT_EVENTS_MAX + 1), group=False, deadline=soon())
+    parts = CommitQueue(writer).commit(some(COMMIT_EVENTS_MAX + 1), group=False, deadline=soon())
     assert writer.sizes == [COMMIT_EVENTS_MAX, 1]
     assert [part.offsets() for part in parts] == [(0, 50_000), (50_000, 50_001)]
 
 
 def test_no_commit_is_above_the_limit_of_bytes() -> None:
     writer = Writer()
-    CommitQueue(writer).append(some(30, size=800_000), group=False, deadline=soon())
+    CommitQueue(writer).commit(some(30, size=800_000), group=False, deadline=soon())
     assert sum(writer.sizes) == 30
     assert max(map(len, writer.frames)) <= COMMIT_BYTES_MAX
 
@@ -110,11 +110,11 @@ def test_a_group_lies_in_one_commit_and_says_its_size_once() -> None:
     writer = Writer()
     queue = CommitQueue(writer)
     writer.open.clear()
-    first = in_threads(lambda: queue.append(some(8, size=800_000), group=False, deadline=soon()))
+    first = in_threads(lambda: queue.commit(some(8, size=800_000), group=False, deadline=soon()))
     writer.entered.wait(10)
-    filling = in_threads(lambda: queue.append(some(8, size=800_000), group=False, deadline=soon()))
+    filling = in_threads(lambda: queue.commit(some(8, size=800_000), group=False, deadline=soon()))
     wait_until(lambda: queue._waiting and queue._waiting[0].event_count == 8)
-    group = in_threads(lambda: queue.append(some(4, size=800_000), group=True, deadline=soon()))
+    group = in_threads(lambda: queue.commit(some(4, size=800_000), group=True, deadline=soon()))
     wait_until(lambda: len(queue._waiting) == 2)
     writer.open.set()
     first(), filling(), group()
@@ -128,7 +128,7 @@ def test_a_group_lies_in_one_commit_and_says_its_size_once() -> None:
 def test_a_group_that_no_commit_holds_is_refused(count: int, size: int) -> None:
     writer = Writer()
     with pytest.raises(EventRefused, match=f"a group of {count} events"):
-        CommitQueue(writer).append(some(count, size), group=True, deadline=soon())
+        CommitQueue(writer).commit(some(count, size), group=True, deadline=soon())
     assert writer.sizes == []
 
 
@@ -137,12 +137,12 @@ def test_a_full_queue_waits_until_the_deadline_and_then_refuses() -> None:
     queue = CommitQueue(writer)
     writer.open.clear()
     group = some(9, size=800_000)
-    first = in_threads(lambda: queue.append(group, group=True, deadline=soon()))
+    first = in_threads(lambda: queue.commit(group, group=True, deadline=soon()))
     writer.entered.wait(10)
-    others = in_threads(*[lambda: queue.append(group, group=True, deadline=soon())] * COMMITS_WAITING_MAX)
+    others = in_threads(*[lambda: queue.commit(group, group=True, deadline=soon())] * COMMITS_WAITING_MAX)
     wait_until(lambda: len(queue._waiting) == COMMITS_WAITING_MAX)
     with pytest.raises(SpoolFull):
-        queue.append(group, group=True, deadline=Deadline.after(0.05))
+        queue.commit(group, group=True, deadline=Deadline.after(0.05))
     writer.open.set()
     first(), others()
     assert writer.sizes == [9] * (COMMITS_WAITING_MAX + 1), "what was refused is not written"
@@ -152,10 +152,10 @@ def test_a_call_that_finds_no_room_for_its_second_half_is_unknown_not_refused() 
     writer = Writer()
     queue = CommitQueue(writer)
     writer.open.clear()
-    first = in_threads(lambda: queue.append(some(9, 800_000), group=True, deadline=soon()))
+    first = in_threads(lambda: queue.commit(some(9, 800_000), group=True, deadline=soon()))
     writer.entered.wait(10)
     halves = in_threads(
-        lambda: queue.append(some(10 * (COMMITS_WAITING_MAX + 1), 800_000), group=False, deadline=Deadline.after(0.2))
+        lambda: queue.commit(some(10 * (COMMITS_WAITING_MAX + 1), 800_000), group=False, deadline=Deadline.after(0.2))
     )
     wait_until(lambda: len(queue._waiting) == COMMITS_WAITING_MAX)
     threading.Timer(0.5, writer.open.set).start()
@@ -170,8 +170,8 @@ def test_a_failed_commit_fails_all_its_callers_and_no_other() -> None:
     queue = CommitQueue(writer)
     writer.errors.append(LockTimeout("held"))
     with pytest.raises(LockTimeout):
-        queue.append(some(1), group=False, deadline=soon())
-    queue.append(some(1), group=False, deadline=soon())
+        queue.commit(some(1), group=False, deadline=soon())
+    queue.commit(some(1), group=False, deadline=soon())
     assert writer.sizes == [1]
 
 
@@ -186,16 +186,16 @@ def test_a_split_call_of_which_one_commit_failed_is_unknown() -> None:
 
     queue._write = fail_second
     with pytest.raises(AppendUnknown, match="50000 of its events are durable"):
-        queue.append(some(COMMIT_EVENTS_MAX + 1), group=False, deadline=soon())
+        queue.commit(some(COMMIT_EVENTS_MAX + 1), group=False, deadline=soon())
 
 
 def test_an_interrupted_writer_leaves_the_others_an_answer() -> None:
     writer = Writer()
     queue = CommitQueue(writer)
     writer.open.clear()
-    first = in_threads(lambda: queue.append(some(1), group=False, deadline=soon()))
+    first = in_threads(lambda: queue.commit(some(1), group=False, deadline=soon()))
     writer.entered.wait(10)
-    others = in_threads(*[lambda: queue.append(some(1), group=False, deadline=soon())] * 2)
+    others = in_threads(*[lambda: queue.commit(some(1), group=False, deadline=soon())] * 2)
     wait_until(lambda: queue._waiting and queue._waiting[0].event_count == 2)
     writer.errors.append(KeyboardInterrupt())
     writer.open.set()
@@ -208,10 +208,10 @@ def test_a_caller_does_not_wait_for_ever_behind_a_more_patient_one(monkeypatch: 
     writer = Writer()
     queue = CommitQueue(writer)
     writer.open.clear()
-    first = in_threads(lambda: queue.append(some(1), group=False, deadline=soon()))
+    first = in_threads(lambda: queue.commit(some(1), group=False, deadline=soon()))
     writer.entered.wait(10)
     with pytest.raises(AppendUnknown, match="the deadline passed"):
-        queue.append(some(1), group=False, deadline=Deadline.after(0.05))
+        queue.commit(some(1), group=False, deadline=Deadline.after(0.05))
     writer.open.set()
     first()
 

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
 import pytest
 
 from spool.clock import Deadline
-from spool.errors import CorruptSegment
+from spool.errors import CorruptSegment, FolderRefused
 from spool.event import OffsetRange
 from spool.format import segment_header
 from spool.format.segment_header import decode_segment_header
 from spool.log import lock_file
 from spool.log.folder import LogFolder, log_folders, segment_files
 from spool.log.identity import read_identity, write_successor
+from spool.log.local_alarms import LocalAlarms
 from spool.log.reader import read_sealed, tail
 from spool.log.shipped import ShippedState, write_shipped
 from spool.log.stream_log import StreamLog
@@ -186,7 +188,7 @@ def test_a_reader_sees_the_open_segment_only_up_to_the_synced_end(folder: Path) 
     log.close()
     (one,) = log_folders(folder)
     state = log.synced()
-    lock_file.write_state(QuickDisk(), log._writer._lock.descriptor, state._replace(synced_end=len(whole)))
+    lock_file.write_state(QuickDisk(), log._writer._held.lock.descriptor, state._replace(synced_end=len(whole)))
     assert len(both) > len(whole)
     assert read(folder) == {0: "a"}
     assert [commit.first_offset for commit in tail(one, 1)] == []
@@ -197,7 +199,7 @@ def test_commits_that_come_back_beyond_the_next_header_are_not_read(folder: Path
     append(log, "a")
     append(log, "cut")
     whole = open_segment(folder).path.read_bytes()
-    log._writer._note(log.synced()._replace(flags=lock_file.FAILED, synced_end=_end_of_first_commit(whole)))
+    log._writer._held.note(log.synced()._replace(flags=lock_file.FAILED, synced_end=_end_of_first_commit(whole)))
     append(log, "b")
     sealed = segment_files(log.path)[0].path
     sealed.write_bytes(whole)
@@ -210,3 +212,101 @@ def test_commits_that_come_back_beyond_the_next_header_are_not_read(folder: Path
 def _end_of_first_commit(data: bytes) -> int:
     _, size = decode_segment_header(data, "")
     return size + 12 + int.from_bytes(data[size + 8 : size + 12], "big")
+
+
+def test_a_log_that_is_retired_without_a_successor_is_refused_instead_of_tried_again(folder: Path) -> None:
+    log = quick(folder)
+    append(log, "a")
+    log._writer.retire(Deadline.after(5))
+    with pytest.raises(FolderRefused, match="names no successor"):
+        append(log, "b", timeout_s=60)
+
+
+def test_sealing_follows_a_log_to_its_successor(folder: Path) -> None:
+    log, other = quick(folder, seal_age_s=0.0), quick(folder)
+    append(log, "a")
+    write_successor(log.path, QuickDisk(), "successor")
+    other._writer.retire(Deadline.after(5))
+    append(other, "b")
+    assert other.id != log.id
+    assert log.seal_if_due(), "what was appended to the successor is due"
+    assert log.id == other.id
+    append(other, "c")
+    assert log.seal()
+
+
+def test_a_running_process_begins_a_new_log_where_the_old_ones_folder_was_moved_away(folder: Path) -> None:
+    log = quick(folder)
+    append(log, "a")
+    old = log.id
+    log.path.rename(folder.parent / "moved away")
+    assert append(log, "b") == (OffsetRange(0, 1),)
+    assert log.id != old
+    assert read(folder) == {0: "b"}
+
+
+def test_a_running_process_begins_a_new_log_where_the_whole_folder_was_moved_away(folder: Path) -> None:
+    log = quick(folder)
+    append(log, "a")
+    folder.rename(folder.parent / "moved away")
+    assert not log.seal(), "the new log is empty"
+    append(log, "b")
+    assert read(folder) == {0: "b"}
+
+
+def lose_open_segment(log: StreamLog, folder: Path) -> StreamLog:
+    """A commit is appended; then power loss leaves nothing but zeros in its segment."""
+    append(log, "lost" * 100)
+    damaged = open_segment(folder).path
+    damaged.write_bytes(bytes(damaged.stat().st_size))
+    boot()
+    return quick(folder)
+
+
+def test_a_hole_that_takes_a_whole_segment_is_named_by_that_segment(folder: Path) -> None:
+    log = quick(folder)
+    append(log, "a", "b", "c", "d", "e")
+    log.seal()
+    first = segment_files(log.path)[0]
+    write_shipped(log.path, ShippedState(first.segment, 5))
+    append(log, "x")
+    first.path.unlink()
+    log = lose_open_segment(log, folder)
+    append(log, "after")
+    log.seal()
+    contents = read_sealed(segment_files(log.path)[0].path)
+    (hole,) = contents.holes
+    assert (hole.first, hole.next) == (5, contents.commits[0].first_offset)
+    assert contents.first_offset == 5
+    assert contents.header.first_offset > 5
+
+
+def test_a_hole_in_front_of_a_segment_belongs_to_it_and_not_to_the_one_before(folder: Path) -> None:
+    log = quick(folder)
+    append(log, "a")
+    log.seal()
+    log = lose_open_segment(log, folder)
+    append(log, "after")
+    log.seal()
+    one, other = (read_sealed(file.path) for file in segment_files(log.path)[:2])
+    assert one.holes == ()
+    assert one.next_offset == other.first_offset == other.holes[0].first
+
+
+def test_files_and_folders_of_the_spool_are_for_their_owner_only(folder: Path) -> None:
+    before = os.umask(0)
+    try:
+        log = open_log(folder)
+        append(log, "a")
+        log.seal()
+        append(log, "b")
+        boot()
+        with open_segment(folder).path.open("ab") as file:
+            file.write(b"torn")
+        append(open_log(folder), "c")
+        LocalAlarms(folder).open("log_hole", "events/a", "evidence")
+    finally:
+        os.umask(before)
+    modes = {str(path.relative_to(folder)): path.stat().st_mode & 0o777 for path in folder.rglob("*")}
+    assert {name for name, mode in modes.items() if mode not in (0o600, 0o700)} == set()
+    assert len(modes) > 8

@@ -1,0 +1,193 @@
+"""
+Every system call of an append, a seal and a wait fails in turn, once or from then on.
+
+Whatever fails, the caller hears one of three things: accepted, refused, unknown. Afterwards, with a sound disk again,
+the same log and one that was opened anew append; then what was accepted is there once, what was refused is not there,
+what is unknown is there at most once, and offsets are dense.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from spool.errors import AppendUnknown, FolderRefused, LockTimeout, SpoolFull
+from spool.log import lock_file
+from spool.log.folder import segment_files
+from spool.log.reader import read_sealed
+from spool.log.stream_log import StreamLog
+from tests.fakes.failing_calls import FailingCalls
+from tests.fakes.powered_host import RecordedAlarms, boot
+from tests.support.log_host import append, open_log, read
+
+pytestmark = pytest.mark.crash
+
+REFUSALS = (SpoolFull, FolderRefused, LockTimeout)
+KINDS = [(errno.EIO, False), (errno.EIO, True), (errno.ENOSPC, False), (errno.ENOSPC, True), (errno.EROFS, True)]
+
+
+@pytest.fixture(autouse=True)
+def boots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lock_file, "BOOT_ID_FILE", tmp_path / "boot_id")
+    boot()
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Iterator[Path]:
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else tmp_path) as folder:
+        yield Path(folder)
+
+
+class Work(NamedTuple):
+    """What is prepared soundly (its events are `before`), and the work whose calls fail, with the events it offers."""
+
+    prepare: Callable[[Path], StreamLog]
+    run: Callable[[StreamLog], object]
+    offered: tuple[str, ...] = ()
+    before: tuple[str, ...] = ("before",)
+
+
+def begun(folder: Path) -> StreamLog:
+    log = open_log(folder)
+    append(log, "before")
+    return log
+
+
+def opened_by_a_new_process(folder: Path) -> StreamLog:
+    begun(folder).close()
+    return open_log(folder)
+
+
+def full(folder: Path) -> StreamLog:
+    begun(folder)
+    return open_log(folder, seal_bytes=1)
+
+
+def with_bytes_that_a_killed_process_left(folder: Path) -> StreamLog:
+    log = begun(folder)
+    with segment_files(log.path)[-1].path.open("ab") as file:
+        file.write(b"half a commit")
+    return log
+
+
+def after_a_reboot(folder: Path) -> StreamLog:
+    log = with_bytes_that_a_killed_process_left(folder)
+    boot()
+    return log
+
+
+def written_by_two(folder: Path) -> StreamLog:
+    log = begun(folder)
+    append(open_log(folder), "by another process")
+    append(log, "and again")
+    return log
+
+
+def write(log: StreamLog) -> object:
+    return append(log, "first", "second")
+
+
+BY_TWO = ("before", "by another process", "and again")
+WORKS = {
+    "append": Work(begun, write, ("first", "second")),
+    "first append of a process": Work(opened_by_a_new_process, write, ("first", "second")),
+    "append behind another process": Work(written_by_two, write, ("first", "second"), BY_TWO),
+    "append that seals": Work(full, write, ("first", "second")),
+    "append that resumes": Work(with_bytes_that_a_killed_process_left, write, ("first", "second")),
+    "append that recovers": Work(after_a_reboot, write, ("first", "second")),
+    "seal": Work(begun, StreamLog.seal),
+    "seal behind another process": Work(written_by_two, StreamLog.seal, before=BY_TWO),
+    "wait": Work(begun, lambda log: log.seal_if_due(for_waiter=True)),
+    "wait that recovers": Work(after_a_reboot, lambda log: log.seal_if_due(for_waiter=True)),
+}
+
+
+def outcome(work: Work, log: StreamLog) -> str:
+    try:
+        work.run(log)
+    except AppendUnknown:
+        assert work.offered, "only an append is unknown"
+        return "unknown"
+    except REFUSALS:
+        return "refused"
+    return "accepted"
+
+
+def look_after(folder: Path, work: Work, log: StreamLog, result: str) -> None:
+    append(log, "after")
+    alarms = RecordedAlarms()
+    other = open_log(folder, alarms=alarms)
+    append(other, "by a new process")
+    other.seal()
+    append(log, "at last")
+    texts = list(read(folder).values())
+    came = [text for text in texts if text in work.offered]
+    if result == "refused":
+        assert came == [], "what was refused is not there"
+    elif result == "accepted" or came:
+        assert tuple(came) == work.offered, "whole, once and in order"
+    assert [text for text in texts if text not in work.offered] == [
+        *work.before,
+        "after",
+        "by a new process",
+        "at last",
+    ]
+    assert sorted(read(folder)) == list(range(len(texts)))
+    for file in segment_files(log.path)[:-1]:
+        contents = read_sealed(file.path)
+        assert contents.sha256 == contents.identity
+        assert contents.holes == ()
+    log.close()
+    other.close()
+
+
+def calls_of(work: Work, folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    log, calls = work.prepare(folder), FailingCalls()
+    with calls.during(monkeypatch):
+        assert outcome(work, log) == "accepted"
+    log.close()
+    shutil.rmtree(folder)
+    return calls.names
+
+
+@pytest.mark.parametrize(("number", "lasting"), KINDS, ids=lambda kind: errno.errorcode.get(kind, str(kind)))
+@pytest.mark.parametrize("name", WORKS)
+def test_whatever_call_fails_there_are_three_outcomes(
+    name: str, number: int, lasting: bool, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = WORKS[name]
+    names = calls_of(work, root / "spool", monkeypatch)
+    assert len(names) > 5
+    for fail_at, call in enumerate(names):
+        folder = root / f"spool{fail_at}"
+        log, calls = work.prepare(folder), FailingCalls()
+        calls.fail_at, calls.number, calls.lasting = fail_at, number, lasting
+        try:
+            with calls.during(monkeypatch):
+                result = outcome(work, log)
+            look_after(folder, work, log, result)
+        except Exception as error:
+            raise AssertionError(f"call {fail_at} ({call}) of {names}") from error
+        shutil.rmtree(folder)
+
+
+def test_a_commit_whose_fsync_failed_is_adopted_by_nobody_where_even_the_mark_cannot_be_written(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = begun(root / "spool")
+    calls = FailingCalls()
+    names = calls_of(WORKS["append"], root / "clean", monkeypatch)
+    calls.fail_at, calls.number, calls.lasting = names.index("fdatasync"), errno.EROFS, True
+    with calls.during(monkeypatch), pytest.raises(AppendUnknown, match="fsync of segment 0 failed"):
+        append(log, "doubtful")
+    append(open_log(root / "spool"), "after")
+    assert list(read(root / "spool").values()) == ["before", "after"]
+    assert [file.state for file in segment_files(log.path)] == ["sealed", "open"], "the segment is not written again"
