@@ -4,7 +4,7 @@ PYTEST = $(PYTHON) -m pytest
 export PYTHONPATH = $(CURDIR)
 
 .DEFAULT_GOAL = help
-.PHONY: help setup up down status logs demo test test-unit test-crash test-dags test-stack torture lint types lock dag-docs config-docs bench clean
+.PHONY: help setup up down status logs demo test test-unit test-crash test-dags test-stack torture mutants lint types lock dag-docs config-docs bench clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1|\2/' | column -t -s '|'
@@ -44,6 +44,9 @@ test-stack: setup  ## with real Kafka, S3, databases, sshd
 
 torture: setup  ## 200 randomised SIGKILLs under load on real Kafka and S3
 	$(PYTHON) -m tests.torture --kills 200 --publish
+
+mutants: setup  ## take each rule of safety out of the code and see a test fail; writes docs/mutants.md
+	$(PYTHON) -m tests.mutants
 
 lint: setup  ## style, layers, dependencies, generated files
 	.venv/bin/ruff check .

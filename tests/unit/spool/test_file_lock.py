@@ -256,3 +256,17 @@ def test_a_file_that_is_being_opened_while_another_thread_forks_is_closed_in_the
 def _open_files() -> list[Path]:
     links = [Path(f"/proc/self/fd/{number}") for number in range(256)]
     return [link.readlink() for link in links if link.is_symlink()]
+
+
+def test_an_interrupt_of_acquire_frees_the_lock(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lock = FileLock(path)
+
+    def interrupt(self: FileLock) -> None:
+        raise Interrupt
+
+    monkeypatch.setattr(FileLock, "_note_holder", interrupt)
+    with pytest.raises(Interrupt):
+        lock.acquire(Deadline.after(30))
+    monkeypatch.undo()
+    assert not is_locked(path)
+    lock.close()
