@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from spool.cli.composition import parts
 from spool.cli.output import Output
 from spool.cli.verb import Verb, add_stream_option, whole_number
 from spool.event import Accepted
 from spool.intake.client import TIMEOUT_S, SpoolClient
+from spool.intake.lines import read_lines
 from spool.intake.ndjson import LineFields, read
 
 
@@ -29,12 +34,13 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 def _run(options: argparse.Namespace, output: Output) -> int:
     settings, places = built = parts(options)
-    settings.stream(options.stream)
+    stream = settings.stream(options.stream)
     fields = LineFields(key=options.key_field, group=options.group_field, event_type=options.type)
     accepted = 0
-    with SpoolClient(places.folder, settings, store=built.store) as client:
+    with SpoolClient(places.folder, settings, store=built.store) as client, _stopped_by_sigterm() as is_stopped:
+        lines = read_lines(sys.stdin.fileno(), is_stopped=is_stopped)
         try:
-            for intake in read(sys.stdin.buffer, fields, batch=options.batch):
+            for intake in read(lines, fields, batch=options.batch, event_bytes_max=stream.event_bytes_max):
                 append = client.append_group if intake.is_group else client.append
                 answer = append(options.stream, intake.events, acknowledgement=options.ack, timeout_s=options.timeout)
                 accepted += answer.event_count
@@ -42,6 +48,17 @@ def _run(options: argparse.Namespace, output: Output) -> int:
         finally:
             output.result({"accepted": accepted, "stream": options.stream}, f"accepted {accepted:,} events")
     return 0
+
+
+@contextmanager
+def _stopped_by_sigterm() -> Iterator[Callable[[], bool]]:
+    """SIGTERM ends the input: what was read is appended and printed, half a line or group is not."""
+    stop = threading.Event()
+    before = signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    try:
+        yield stop.is_set
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _print_accepted(output: Output, answer: Accepted, last_line: int) -> None:

@@ -1,1 +1,1 @@
-"""How events come in: the library client, NDJSON."""
+"""How events come in: the library client (`client`), lines of a pipe (`lines`), NDJSON (`ndjson`)."""

@@ -103,7 +103,7 @@ def first_failure(tests: tuple[str, ...], folder: Path) -> str:
         return "it hangs"
     if done.returncode not in (0, 1):
         raise RuntimeError(f"{' '.join(tests)}: pytest ended with {done.returncode}\n{done.stdout}{done.stderr}")
-    failed = re.search(r"^(?:FAILED|ERROR) \S*?::(\S+)", done.stdout, re.MULTILINE)
+    failed = re.search(r"^(?:FAILED|ERROR) [^:]+::(.+?)(?: - .*)?$", done.stdout, re.MULTILINE)
     return "" if done.returncode == 0 else failed[1] if failed else "it hangs"
 
 
