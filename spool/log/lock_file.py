@@ -50,7 +50,6 @@ FAILED = 1  # an fsync of the open segment failed: it is never written again
 RETIRED = 2  # the log has a successor: nothing is appended here again
 
 ALARM_AFTER_S = 10.0
-LOCKED = "log_locked"
 _READ_TRIES = 100
 
 
@@ -142,7 +141,7 @@ class LogLock:
             is_alarmed = self._lock.is_held and self._unmark()
             self._lock.release()
             if is_alarmed:
-                self._alarms.close(LOCKED, self._name)
+                self._alarms.close("log_locked", self._name)
             self._alarms.deliver()
 
     def _acquire(self, deadline: Deadline) -> None:
@@ -151,7 +150,7 @@ class LogLock:
             return
         if not deadline.expired:
             holder = self._lock.holder()
-            self._alarms.open(LOCKED, self._name, f"process {holder} has held it for {ALARM_AFTER_S:.0f} s")
+            self._alarms.open("log_locked", self._name, f"process {holder} has held it for {ALARM_AFTER_S:.0f} s")
             self._alarms.deliver()
             self._mark()
         if not self._lock.acquire(deadline):
