@@ -22,7 +22,7 @@ from typing import NamedTuple
 from spool import failpoints
 from spool.alarm import AlarmSink
 from spool.disk import Disk, write_all
-from spool.durable_file import write_file
+from spool.durable_file import remove_leftovers, write_file
 from spool.errors import CorruptSegment
 from spool.format.record_batch import HEADER_BYTES
 from spool.format.scan import RECORD_BYTES_MIN, Expected, Hole, Scan, scan
@@ -71,6 +71,7 @@ def recover(
     synced_end: for a segment whose fsync failed in this boot; what lies beyond was answered `unknown` and is cut.
     after: what the log continues, for the header of its first segment.
     """
+    remove_leftovers(disk, log.path)
     files = segment_files(log.path)
     if not files:
         return create_segment(log, disk, SegmentHeader(log.stream, log.log, 0, 0, 0, after=after, previous_next=0))

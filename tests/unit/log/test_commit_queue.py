@@ -223,3 +223,25 @@ def test_a_record_that_the_builder_refuses_does_not_spoil_the_commit_of_others()
         commit.fill([good, (0, None, "text", [])], 0)  # type: ignore[list-item]
     commit.fill([good], 0)
     assert [record.offset for record in records(bytes(commit.builder.build()))] == [0, 1]
+
+
+def test_a_commit_waits_as_long_as_its_most_patient_caller() -> None:
+    deadlines: list[Deadline] = []
+    writer = Writer()
+
+    def write(commit: Commit, deadline: Deadline) -> None:
+        deadlines.append(deadline)
+        writer(commit, deadline)
+
+    queue = CommitQueue(write)
+    writer.open.clear()
+    first = in_threads(lambda: queue.commit(some(1), group=False, deadline=soon()))
+    writer.entered.wait(10)
+    patient, hasty = Deadline.after(600), soon()
+    others = in_threads(lambda: queue.commit(some(1), group=False, deadline=patient))
+    wait_until(lambda: queue._waiting and queue._waiting[0].event_count == 1)
+    last = in_threads(lambda: queue.commit(some(1), group=False, deadline=hasty))
+    wait_until(lambda: queue._waiting[0].event_count == 2)
+    writer.open.set()
+    first(), others(), last()
+    assert deadlines[1:] == [patient]

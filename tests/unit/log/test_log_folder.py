@@ -14,7 +14,7 @@ from spool.errors import CorruptSegment, FolderRefused
 from spool.event import OffsetRange
 from spool.format import segment_header
 from spool.format.segment_header import decode_segment_header
-from spool.log import lock_file
+from spool.log import identity, lock_file
 from spool.log.folder import LogFolder, log_folders, segment_files
 from spool.log.identity import read_identity, write_successor
 from spool.log.local_alarms import LocalAlarms
@@ -310,3 +310,14 @@ def test_files_and_folders_of_the_spool_are_for_their_owner_only(folder: Path) -
     modes = {str(path.relative_to(folder)): path.stat().st_mode & 0o777 for path in folder.rglob("*")}
     assert {name for name, mode in modes.items() if mode not in (0o600, 0o700)} == set()
     assert len(modes) > 8
+
+
+def test_a_log_of_another_machine_is_ended_and_continued(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = quick(folder)
+    append(log, "a")
+    log.close()
+    monkeypatch.setattr(identity, "machine_id", lambda: "another machine, which mounts the same disk")
+    other = quick(folder)
+    assert other.id != log.id
+    assert append(other, "b") == (OffsetRange(0, 1),)
+    assert read_identity(log.path).successor == other.id

@@ -14,7 +14,8 @@ import pytest
 from spool.clock import Deadline
 from spool.errors import AppendUnknown, EventRefused, FolderRefused, SpoolFull
 from spool.event import Event, OffsetRange
-from spool.log import lock_file
+from spool.file_lock import is_locked
+from spool.log import held_log, lock_file, running_hash
 from spool.log.file_system import refuse_network
 from spool.log.folder import segment_files
 from spool.log.local_alarms import LocalAlarms
@@ -329,3 +330,108 @@ def test_an_alarm_is_kept_once_until_it_is_closed(tmp_path: Path) -> None:
 def test_an_alarm_that_cannot_be_kept_fails_nobody(tmp_path: Path) -> None:
     (tmp_path / "_alarms").write_bytes(b"a file, not a folder")
     LocalAlarms(tmp_path).open("log_hole", "events/a", "evidence")
+
+
+# Where even the notes of errors fail.
+
+
+def another_process(folder: Path, disk: SimulatedDisk, monkeypatch: pytest.MonkeyPatch) -> StreamLog:
+    """It knows nothing of what this one remembers."""
+    monkeypatch.setattr(held_log, "_unmarked_failures", {})
+    return open_log(folder, disk=disk)
+
+
+def test_another_process_does_not_go_on_in_a_segment_whose_mark_could_not_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk, folder = simulated(tmp_path)
+    log = open_log(folder, disk=disk)
+    append(log, "a")
+    disk.fail_at("sync_data", errno.EIO)
+    disk.fail_at("write_at", errno.ENOSPC, at_call=2)  # the first writes the commit
+    with pytest.raises(AppendUnknown, match="fsync of segment 0 failed"):
+        append(log, "doubtful")
+    other = another_process(folder, disk, monkeypatch)
+    append(other, "b")
+    assert [file.state for file in segment_files(other.path)] == ["sealed", "open"]
+    append(log, "c")
+    assert read(folder) == {0: "a", 1: "b", 2: "c"}
+
+
+def test_the_mark_that_could_not_be_written_does_not_cut_what_another_process_appended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk, folder = simulated(tmp_path)
+    log = open_log(folder, disk=disk)
+    append(log, "a")
+    disk.fail_at("sync_data", errno.EIO)
+    disk.fail_at("write_at", errno.EROFS, at_call=2)
+    disk.fail_at("truncate", errno.EROFS)
+    with pytest.raises(AppendUnknown):
+        append(log, "doubtful")
+    remembered = held_log._unmarked_failures
+    append(another_process(folder, disk, monkeypatch), "b")
+    monkeypatch.setattr(held_log, "_unmarked_failures", remembered)
+    append(log, "c")
+    texts = list(read(folder).values())
+    assert [text for text in texts if text != "doubtful"] == ["a", "b", "c"]
+
+
+def test_bytes_that_cannot_be_read_back_fail_no_append_that_is_durable(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = quick(folder)
+    append(log, "a")
+    again = quick(folder)
+
+    class Unreadable:
+        @staticmethod
+        def pread(descriptor: int, size: int, at: int) -> bytes:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(running_hash, "os", Unreadable)
+    assert append(again, "b") == (OffsetRange(1, 2),)
+    monkeypatch.undo()
+    monkeypatch.setattr(lock_file, "BOOT_ID_FILE", folder.parent / "boot_id")
+    append(again, "c")
+    again.seal()
+    contents = read_sealed(segment_files(again.path)[0].path)
+    assert contents.sha256 == contents.identity
+
+
+# Alarms.
+
+
+class NoticingAlarms:
+    """Says whether the log's lock was free when an alarm came; and is broken."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.free: dict[str, bool] = {}
+
+    def open(self, condition: str, subject: str, evidence: str) -> None:
+        locks = [*self._folder.glob("*/*/lock"), *self._folder.glob("*/stream.lock")]
+        self.free[condition] = not any(is_locked(path) for path in locks)
+        raise TypeError("the book of alarms is of a newer version")
+
+    def close(self, condition: str, subject: str) -> None:
+        raise TypeError("the book of alarms is of a newer version")
+
+
+def test_alarms_come_when_the_lock_is_free_and_a_broken_sink_fails_nobody(folder: Path) -> None:
+    log = quick(folder)
+    append(log, "a" * 100)
+    path = open_segment(folder).path
+    path.write_bytes(path.read_bytes()[:-50] + b"\0" * 50)
+    boot()
+    alarms = NoticingAlarms(folder)
+    assert append(open_log(folder, disk=QuickDisk(), alarms=alarms), "b")
+    assert alarms.free == {"log_suspected_hole": True}
+
+
+def test_the_alarm_of_a_cloned_folder_comes_when_the_locks_are_free(tmp_path: Path) -> None:
+    append(quick(tmp_path / "spool"), "a")
+    shutil.copytree(tmp_path / "spool", tmp_path / "clone")
+    alarms = NoticingAlarms(tmp_path / "clone")
+    append(open_log(tmp_path / "clone", disk=QuickDisk(), alarms=alarms), "b")
+    assert alarms.free == {"log_cloned": True}
