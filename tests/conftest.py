@@ -11,10 +11,26 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import watched_run
 from tests.support.private_kafka import KafkaBroker
+from tests.support.tier_times import TierTimes
 
 OFFLINE = ("tests/unit/", "tests/crash/", "tests/architecture/")
 # Crash tests that name themselves `stack` use real services.
+
+
+RUN = pytest.StashKey[watched_run.WatchedRun]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):  # a worker of pytest-xdist belongs to the run that started it
+        config.stash[RUN] = watched_run.start_run()
+        config.pluginmanager.register(TierTimes())
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if run := config.stash.get(RUN, None):
+        run.end()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

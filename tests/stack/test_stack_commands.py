@@ -13,7 +13,8 @@ import pytest
 from stack import processes
 from stack.place import Place, StackProblem
 from stack.service import require_way_in
-from tests.support.local_stack import LocalStack, is_free
+from tests.support.local_stack import LocalStack
+from tests.support.ports import is_free
 
 CHEAP = "collector_a,collector_b"
 WITH_S3 = "s3,collector_a"
@@ -25,7 +26,7 @@ def make_stack():
     made = []
 
     def make():
-        made.append(LocalStack(tuple(stack.place.port_base for stack in made)))
+        made.append(LocalStack())
         return made[-1]
 
     yield make

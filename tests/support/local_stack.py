@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from stack import processes
 from stack.place import OFFSETS, REPOSITORY, Place
+from tests.support import ports
 
 # Other private servers of tests are below and above.
 BASES = range(21000, 22600, 100)
@@ -22,11 +22,11 @@ GRPC = 10000
 class LocalStack:
     """Driven from outside, as a person drives it. `remove` ends whatever is left of it."""
 
-    def __init__(self, taken: tuple[int, ...] = ()) -> None:
+    def __init__(self) -> None:
         # A short path: unix sockets lie in the folder. Servers with users of their own must get in.
         folder = Path(tempfile.mkdtemp(prefix="st"))
         folder.chmod(0o755)
-        self.place = Place(folder.resolve(), free_base(taken))
+        self.place = Place(folder.resolve(), ports.reserve(BASES, (*OFFSETS.values(), GRPC)))
 
     def run(self, *arguments: str, module: str = "stack", timeout_s: float = 180) -> subprocess.CompletedProcess[str]:
         environment = {
@@ -60,20 +60,3 @@ class LocalStack:
         self.run("down")
         assert processes.leftovers(self.place) == []
         shutil.rmtree(self.place.folder)
-
-
-def free_base(taken: tuple[int, ...] = ()) -> int:
-    for base in BASES:
-        if base not in taken and all(is_free(base + more) for more in OFFSETS.values()) and is_free(base + GRPC):
-            return base
-    raise RuntimeError("no free hundred of ports")
-
-
-def is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True

@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +13,8 @@ from typing import Any
 
 import MySQLdb
 
-READY_S = 30
+from tests.support.server_process import end_server, start_server, wait_until_ready
+
 PROGRAM = shutil.which("mariadbd", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 
 
@@ -34,29 +34,26 @@ def mariadb() -> Iterator[Callable[[], Any]]:
          "--skip-test-db", *as_user],
         check=True, capture_output=True,
     )  # fmt: skip
-    process = subprocess.Popen(
+    log = folder / "log"
+    process = start_server(
         [PROGRAM, "--no-defaults", f"--datadir={folder}/data", f"--socket={folder}/s", f"--pid-file={folder}/pid",
-         "--skip-networking", "--innodb-buffer-pool-size=32M", *as_user],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+         "--skip-networking", "--innodb-buffer-pool-size=32M"],
+        log, user=user,
     )  # fmt: skip
     try:
-        _wait(f"{folder}/s", process)
+        wait_until_ready(process, lambda: _has_database(f"{folder}/s"), log)
         yield lambda: MySQLdb.connect(unix_socket=f"{folder}/s", user="root", database="app")
     finally:
-        process.terminate()
-        process.wait(30)
+        end_server(process)
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _wait(path: str, process: subprocess.Popen[bytes]) -> None:
-    until = time.monotonic() + READY_S
-    while time.monotonic() < until and process.poll() is None:
-        try:
-            connection = MySQLdb.connect(unix_socket=path, user="root")
-        except MySQLdb.OperationalError:
-            time.sleep(0.05)
-            continue
-        connection.cursor().execute("CREATE DATABASE IF NOT EXISTS app")
-        connection.close()
-        return
-    raise RuntimeError("MariaDB did not start")
+def _has_database(path: str) -> bool:
+    """Whether the server answers; the database exists then."""
+    try:
+        connection = MySQLdb.connect(unix_socket=path, user="root")
+    except MySQLdb.OperationalError:
+        return False
+    connection.cursor().execute("CREATE DATABASE IF NOT EXISTS app")
+    connection.close()
+    return True

@@ -7,23 +7,18 @@ A private Kafka broker for tests, torture and benchmarks: free ports, a folder o
 
 from __future__ import annotations
 
-import ctypes
 import signal
-import socket
 import subprocess
-import time
 from pathlib import Path
 from types import TracebackType
 
 from stack.place import REPOSITORY
 from stack.probes import kafka_brokers
 from stack.services import kafka
+from tests.support import ports
+from tests.support.server_process import end_server, start_server, wait_until_ready
 
 TOOLS = REPOSITORY / ".tools"
-# Below the ephemeral range, beside the stack's own.
-PORTS = range(24000, 24800, 2)
-READY_S = 60.0
-_PR_SET_PDEATHSIG = 1
 # After kill -9 a broker is refused until its old session ends.
 QUICK_RESTART = {"broker.session.timeout.ms": "1000", "broker.heartbeat.interval.ms": "200"}
 
@@ -39,7 +34,7 @@ class KafkaBroker:
         self._heap = heap
         self._jvm = kafka.QUICK_JVM if quick else ("-XX:+UseG1GC",)
         self._process: subprocess.Popen[bytes] | None = None
-        self.port = _free_pair()
+        self.port = ports.reserve(ports.KAFKA, (0, 1))
 
     @property
     def bootstrap(self) -> str:
@@ -56,20 +51,9 @@ class KafkaBroker:
         command = kafka.java(
             TOOLS, "kafka.Kafka", str(self._folder / "server.properties"), heap=self._heap, jvm=self._jvm
         )
-        with (self._folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(
-                command,
-                stdout=log,
-                stderr=log,
-                stdin=subprocess.DEVNULL,
-                start_new_session=True,
-                preexec_fn=_die_with_parent,
-            )
-        deadline = time.monotonic() + READY_S
-        while kafka_brokers(self.port) < 1:
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"Kafka does not start: {self.log}")
-            time.sleep(0.05)
+        log = self._folder / "log"
+        self._process = start_server(command, log)
+        wait_until_ready(self._process, lambda: kafka_brokers(self.port) >= 1, log)
 
     def kill(self) -> None:
         self._end(signal.SIGKILL)
@@ -88,8 +72,7 @@ class KafkaBroker:
 
     def _end(self, number: int) -> None:
         if self._process is not None:
-            self._process.send_signal(number)
-            self._process.wait(60)
+            end_server(self._process, number)
             self._process = None
 
     def __enter__(self) -> KafkaBroker:
@@ -100,24 +83,3 @@ class KafkaBroker:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.kill()
-
-
-def _free_pair() -> int:
-    for port in PORTS:
-        if _is_free(port) and _is_free(port + 1):
-            return port
-    raise RuntimeError(f"no two free ports from {PORTS.start} on")
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
-
-
-def _die_with_parent() -> None:
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

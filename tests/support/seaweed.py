@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import sys
-import time
 import urllib.request
 import uuid
 from pathlib import Path
@@ -20,14 +17,15 @@ import boto3
 
 from spool.settings import Places
 from spool.store.s3_store import S3Store, client_config
+from tests.support import ports
+from tests.support.server_process import end_server, start_server, wait_until_ready
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
-# gRPC listens at the HTTP port + 10000, and all must stay below the ephemeral range, which begins at 32768.
-PORTS = range(20210, 20290, 10)
-READY_S = 30.0
-_PR_SET_PDEATHSIG = 1
+# Of each server, in this order, and its gRPC, which listens at its port + 10000; all below the ephemeral range.
+SERVERS = ("s3", "filer", "volume", "master", "admin")
+GRPC = 10000
 
 
 class Seaweed:
@@ -47,13 +45,16 @@ class Seaweed:
         return f"http://127.0.0.1:{self.port}"
 
     def __enter__(self) -> Seaweed:
-        for base in PORTS:
-            if all(_is_free(base + n) and _is_free(base + n + 10000) for n in range(5)):
-                self._start(base)
-                if self._is_ready():
-                    return self
-                self.stop()
-        raise RuntimeError(f"SeaweedFS does not start; see {self._folder}/weed.log")
+        servers = range(len(SERVERS))
+        self.port = ports.reserve(ports.SEAWEED, (*servers, *(GRPC + n for n in servers)))
+        log = self._folder / "weed.log"
+        self._process = start_server(
+            self._command(),
+            log,
+            env={**os.environ, "AWS_ACCESS_KEY_ID": self.access_key, "AWS_SECRET_ACCESS_KEY": self.secret_key},
+        )
+        wait_until_ready(self._process, self._is_ready, log)
+        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -62,8 +63,7 @@ class Seaweed:
 
     def stop(self) -> None:
         if self._process:
-            self._process.kill()
-            self._process.wait()
+            end_server(self._process, signal.SIGKILL)
             self._process = None
 
     def places(self, bucket: str, **changes: str) -> Places:
@@ -94,47 +94,19 @@ class Seaweed:
             )
         return self._clients[url]
 
-    def _start(self, base: int) -> None:
-        self.port = base
+    def _command(self) -> list[str]:
         folder = self._folder
-        ports = zip(("s3", "filer", "volume", "master", "admin"), range(base, base + 5), strict=True)
-        command = [
+        return [
             str(Path(sys.executable).parent / "weed"), f"-logdir={folder}", "mini", f"-dir={folder}", "-ip=127.0.0.1",
-            "-ip.bind=127.0.0.1", *(f"-{name}.port={port}" for name, port in ports), "-s3.port.iceberg=0",
-            "-s3.port.lance=0", "-webdav=false", "-admin.ui=false", f"-s3.localSocket={folder}/s3.sock",
-            f"-filer.localSocket={folder}/filer.sock", "-master.telemetry=false",
+            "-ip.bind=127.0.0.1", *(f"-{name}.port={self.port + n}" for n, name in enumerate(SERVERS)),
+            "-s3.port.iceberg=0", "-s3.port.lance=0", "-webdav=false", "-admin.ui=false",
+            f"-s3.localSocket={folder}/s3.sock", f"-filer.localSocket={folder}/filer.sock", "-master.telemetry=false",
         ]  # fmt: skip
-        with (folder / "weed.log").open("ab") as log:
-            self._process = subprocess.Popen(
-                command,
-                stdout=log,
-                stderr=log,
-                cwd=folder,
-                env={**os.environ, "AWS_ACCESS_KEY_ID": self.access_key, "AWS_SECRET_ACCESS_KEY": self.secret_key},
-                preexec_fn=_die_with_parent,
-            )
 
     def _is_ready(self) -> bool:
-        end = time.monotonic() + READY_S
-        while time.monotonic() < end and self._process and self._process.poll() is None:
-            try:
-                with urllib.request.urlopen(f"{self.endpoint}/healthz", timeout=1):
-                    self.bucket()
-                    return True
-            except Exception:
-                time.sleep(0.2)
-        return False
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
+            with urllib.request.urlopen(f"{self.endpoint}/healthz", timeout=5):
+                self.bucket()
+                return True
+        except Exception:
             return False
-    return True
-
-
-def _die_with_parent() -> None:
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

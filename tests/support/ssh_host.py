@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import getpass
-import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from include.measurements.collect.config import Collector
+from tests.support import ports
 from tests.support.collector_host import GATE, CollectorHost
+from tests.support.server_process import accepts, end_server, start_server, wait_until_ready
 
-READY_S = 10
 SSHD = "/usr/sbin/sshd"
 
 
@@ -22,8 +21,7 @@ SSHD = "/usr/sbin/sshd"
 def ssh_host(folder: Path, collector_id: str, **settings: object) -> Iterator[CollectorHost]:
     """The host, its `collector` leading to the sshd; the server is ended, and waited for, afterwards."""
     folder.mkdir(parents=True)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = ports.reserve(ports.OTHERS)
     host_folder = folder / "host"
     for name in ("id", "server"):
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / name], check=True)
@@ -37,10 +35,9 @@ def ssh_host(folder: Path, collector_id: str, **settings: object) -> Iterator[Co
         "KbdInteractiveAuthentication no\nPermitRootLogin prohibit-password\nMaxStartups 100\n"
     )
     Path("/run/sshd").mkdir(exist_ok=True)
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen([SSHD, "-D", "-e", "-f", folder / "config"], stderr=log)
+    process = start_server([SSHD, "-D", "-e", "-f", folder / "config"], folder / "log")
     try:
-        _wait(port, process)
+        wait_until_ready(process, lambda: accepts(port), folder / "log")
         host = CollectorHost.make(host_folder, collector_id)
         host.collector = replace(
             host.collector, host="127.0.0.1", port=port, user=getpass.getuser(), key=folder / "id",
@@ -49,17 +46,4 @@ def ssh_host(folder: Path, collector_id: str, **settings: object) -> Iterator[Co
         assert isinstance(host.collector, Collector)
         yield host
     finally:
-        process.terminate()
-        process.wait(10)
-
-
-def _wait(port: int, process: subprocess.Popen[bytes]) -> None:
-    until = time.monotonic() + READY_S
-    while time.monotonic() < until and process.poll() is None:
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-        except OSError:
-            time.sleep(0.02)
-        else:
-            return
-    raise RuntimeError("sshd did not start")
+        end_server(process)

@@ -11,10 +11,8 @@ end the producers stop, the rest drains, and the checker (which shares no code w
 from __future__ import annotations
 
 import argparse
-import ctypes
 import os
 import random
-import signal
 import subprocess
 import sys
 import tempfile
@@ -27,6 +25,7 @@ from pathlib import Path
 from stack.place import REPOSITORY
 from tests.support.private_kafka import KafkaBroker
 from tests.support.seaweed import Seaweed
+from tests.support.server_process import start_server
 from tests.torture.checker import Verdict, judge, read_topic
 
 STREAM = TOPIC = "torture"
@@ -52,11 +51,7 @@ class Victim:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                self._command, env=self._environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
-                cwd=REPOSITORY, preexec_fn=_die_with_parent,
-            )  # fmt: skip
+        self._process = start_server(self._command, self._log, env=self._environment)
 
     def kill(self) -> None:
         assert self._process is not None
@@ -166,10 +161,6 @@ def _spool(environment: dict[str, str], *arguments: str) -> None:
         raise RuntimeError(
             f"spool {arguments[0]} ended with {run.returncode}: {run.stdout[-1500:]}{run.stderr[-1500:]}"
         )
-
-
-def _die_with_parent() -> None:
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
 def main() -> int:

@@ -19,6 +19,7 @@ from include.measurements.sanitize.redrive import find, redrive
 from include.measurements.sanitize.rules import RULES_VERSION
 from include.measurements.state_folders import AnotherRun, StateFolders
 from spool.errors import SettingsError
+from tests.support.file_systems import folder_on_another_file_system
 from tests.support.raw_batches import HASHED, RawBatches, report
 
 MAPPED = "{connection: success, input: '1.2.3.4:8980'}"
@@ -249,15 +250,11 @@ def test_two_runs_at_once_are_one(raw: RawBatches) -> None:
 
 
 def test_states_on_another_file_system_are_refused(raw: RawBatches, tmp_path: Path) -> None:
-    elsewhere = Path("/dev/shm") / tmp_path.name
-    elsewhere.mkdir()
-    try:
+    with folder_on_another_file_system(tmp_path) as elsewhere:
         (raw.state / "staging").rmdir()
         (raw.state / "staging").symlink_to(elsewhere)
         with pytest.raises(SettingsError, match="file system"):
             StateFolders(raw.state)
-    finally:
-        elsewhere.rmdir()
 
 
 def test_explain_names_rules_and_fields_and_why_documents_were_left_out(raw: RawBatches) -> None:

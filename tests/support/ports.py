@@ -1,0 +1,50 @@
+"""
+Free ports of the loopback interface for the servers of tests, below the ephemeral range.
+
+A port is reserved until this process ends, in the whole machine: two test runs, or two workers of one run, never get
+the same one between the moment when it is free and the moment when the server listens. The reservation is a name in the
+abstract socket namespace, which belongs to the same network namespace as the port and goes with its owner.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterable, Sequence
+
+# Each server has a range of its own; the local stacks have theirs in `local_stack`.
+KAFKA = range(24000, 24800, 2)
+SEAWEED = (*range(20210, 20290, 10), *range(22600, 22700, 10))
+OTHERS = range(23000, 23900)
+
+_reservations: list[socket.socket] = []
+
+
+def reserve(bases: Iterable[int], offsets: Sequence[int] = (0,)) -> int:
+    """The first base of which all of base + offsets are free and now ours; RuntimeError when there is none."""
+    for base in bases:
+        if _reserve_name(base):
+            if all(is_free(base + offset) for offset in offsets):
+                return base
+            _reservations.pop().close()
+    raise RuntimeError(f"no free ports: looked at {bases}")
+
+
+def is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def _reserve_name(base: int) -> bool:
+    name = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    try:
+        name.bind(f"\0spillway-test-port-{base}")
+    except OSError:
+        name.close()
+        return False
+    _reservations.append(name)
+    return True

@@ -1,0 +1,120 @@
+"""
+One run of the tests: where its folders lie, and that nothing of it outlives it.
+
+    run = start_run()      once, before the first worker; the variables reach every process that the run starts
+    run.end()              its folder is removed and its watcher leaves
+
+Folders lie in memory where there is room: the tests wait for thousands of fsyncs, and none of them needs a disk to be
+right, since processes are killed and power loss is simulated.
+
+The watcher is a process of its own, because whoever is killed cannot clean up: when the run ends, however it ends,
+every process that carries the run's mark in its environment, or descends from one, or is in a session of one, is
+killed, and the folder is removed. Servers that write their titles over their environment are found by their session.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from stack.place import REPOSITORY
+
+VARIABLE = "SPILLWAY_TEST_RUN"
+MEMORY = Path("/dev/shm")
+# What the whole suite has been seen to hold at once is below 2 GB.
+ROOM_BYTES = 6 << 30
+
+
+class WatchedRun(NamedTuple):
+    folder: Path
+    watcher: subprocess.Popen[bytes]
+
+    def end(self) -> None:
+        """Everything that the run has left is ended and removed when this returns."""
+        assert self.watcher.stdin is not None
+        self.watcher.stdin.close()
+        self.watcher.wait()
+
+
+def start_run() -> WatchedRun:
+    folder = Path(tempfile.mkdtemp(prefix="sw", dir=MEMORY if _has_room(MEMORY) else None))
+    # Servers with users of their own must get in.
+    folder.chmod(0o755)
+    watcher = subprocess.Popen(
+        [sys.executable, "-m", "tests.support.watched_run", folder],
+        stdin=subprocess.PIPE, cwd=REPOSITORY, start_new_session=True,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+    )  # fmt: skip
+    os.environ |= {VARIABLE: str(folder), "TMPDIR": str(folder)}
+    tempfile.tempdir = None
+    return WatchedRun(folder, watcher)
+
+
+def _has_room(folder: Path) -> bool:
+    """Whether programs may be started there, and both the file system and the machine have the room."""
+    if not os.access(folder, os.W_OK):
+        return False
+    state = os.statvfs(folder)
+    memory = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
+    available = int(memory["MemAvailable"].split()[0]) << 10
+    return not state.f_flag & os.ST_NOEXEC and min(state.f_bavail * state.f_frsize, available) > ROOM_BYTES
+
+
+class _Process(NamedTuple):
+    pid: int
+    parent: int
+    session: int
+
+
+def members(mark: str) -> set[int]:
+    """Processes that carry `mark` in their environment, and all below them or in a session of theirs."""
+    processes = _processes()
+    found = {process.pid for process in processes if _carries(process.pid, mark)}
+    while more := {p.pid for p in processes if p.parent in found or p.session in found} - found:
+        found |= more
+    return found
+
+
+def _processes() -> list[_Process]:
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, parent, _group, session = path.read_text(errors="replace").rsplit(")", 1)[1].split()[:4]
+        except OSError:
+            continue
+        if state != "Z":
+            found.append(_Process(int(path.parent.name), int(parent), int(session)))
+    return found
+
+
+def _carries(pid: int, mark: str) -> bool:
+    try:
+        return mark.encode() in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:
+        return False
+
+
+def main() -> None:
+    """Wait for the end of standard input, which is the end of the run; then leave nothing of it."""
+    # A Ctrl-C in the terminal is not for the watcher, which is in a session of its own.
+    folder = sys.argv[1]
+    sys.stdin.buffer.read()
+    while left := members(f"{VARIABLE}={folder}"):
+        for pid in left:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+        time.sleep(0.05)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()
