@@ -14,6 +14,7 @@ Every error the engine raises.
     │   ├── OperatorNeeded       going on would skip or repeat events: a person decides (Kafka replaced)
     │   │   └── LogGap           a segment is missing while later ones are there; heals when it comes
     │   ├── NotOwner             another instance owns this log's replay
+    │   ├── ShipFailed           some logs of a folder were not shipped; the others were
     │   └── VerifyFailed         the archive and Kafka differ
     ├── TransientError           trying again may help: the orchestrator retries
     │   ├── StoreUnavailable     the object store does not answer, or not well
@@ -107,6 +108,10 @@ class LogGap(OperatorNeeded):
 
 class NotOwner(TerminalError):
     """Another instance owns this log's replay; the next scheduled run tries again."""
+
+
+class ShipFailed(TerminalError):
+    """Several logs of a folder were not shipped; the message names each with its error. The others were shipped."""
 
 
 class VerifyFailed(TerminalError):

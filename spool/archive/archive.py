@@ -20,6 +20,8 @@ from spool.store.object_store import ObjectStore
 
 # Enough for the footer of an object of 16 MB with four partitions in one request.
 INDEX_TAIL_BYTES = 64 * 1024
+# Metadata of each object: the sha256 of the sealed segment that it was made of, as noted when it was sealed.
+SOURCE_SHA256 = "source-sha256"
 
 
 class Archive:
@@ -83,6 +85,15 @@ class Archive:
         except CorruptObject as error:
             raise _with_key(key, error) from error
         return _checked(key, archived, name, segment)
+
+    def source_sha256(self, name: LogName, segment: int) -> str:
+        """
+        Of which sealed segment the object was made. ObjectMissing; CorruptObject where it is no segment.
+
+        One HEAD request. Metadata does not survive every copy of a bucket; then the footer holds the same.
+        """
+        noted = self.store.metadata(self.key(name, segment)).get(SOURCE_SHA256)
+        return noted or self.index(name, segment).source_sha256
 
     def floor(self, name: LogName) -> Floor:
         """Where the log begins here: its first segment has this number. CorruptObject as in `read_floor`."""

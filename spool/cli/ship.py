@@ -9,7 +9,8 @@ import threading
 from spool.cli.composition import parts
 from spool.cli.output import Output
 from spool.cli.verb import Verb
-from spool.shipping.shipper import Shipper
+from spool.errors import TerminalError
+from spool.shipping.shipper import Shipper, demand_all_shipped
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
@@ -24,7 +25,8 @@ def _run(options: argparse.Namespace, output: Output) -> int:
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
-        shipper.run(stop)
+        errors = shipper.run(stop)
+        demand_all_shipped({name: error for name, error in errors.items() if isinstance(error, TerminalError)})
         return 0
     summary = shipper.ship_once()
     output.result(

@@ -8,64 +8,67 @@ passed over instead of being waited for.
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import os
-import threading
+import logging
 from pathlib import Path
 from types import TracebackType
 
 from spool.clock import boottime_ns
+from spool.durable_file import temporary_beside
+from spool.file_lock import FileLock, is_locked
+
+LOGGER = logging.getLogger(__name__)
 
 LOCK = "ship.lock"
 HEARTBEAT = "ship.heartbeat"
-# An attempt of the shipper ends after 10 s (rule 11), and between two it breathes.
+# Most attempts of the shipper end sooner (rule 11); one that may take longer says so with its beat.
 STALE_S = 10.0
 
 
 class ShipLock:
-    """`with ShipLock(folder) as lock: if lock.held: ...`; held until the block or the process ends."""
+    """`with ShipLock(folder) as lock: if lock.held: ...`; held until the block or the process ends, by no child."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._descriptor = -1
+        self._lock = FileLock(folder / LOCK)
 
     @property
     def held(self) -> bool:
-        return self._descriptor >= 0
+        return self._lock.is_held
 
-    def beat(self) -> None:
+    def beat(self, busy_s: float = 0.0) -> None:
         """
         Say that shipping goes on. Only a holder says so: who works beside one that stopped must not make it look alive.
 
-        Not fsynced: it is about this boot only.
+        busy_s: how long the next step may take, where that is longer than the others of its kind, such as a large
+        object over a slow link. Not fsynced: it is about this boot only. A full disk does not stop the shipping that
+        makes room: then the heartbeat grows old, and others ship beside.
         """
-        if self.held:
-            temporary = self._folder / f".{HEARTBEAT}.{os.getpid()}.{threading.get_ident()}"
-            temporary.write_text(f"{_boot_id()} {boottime_ns()}", encoding="ascii")
+        if not self.held:
+            return
+        temporary = temporary_beside(self._folder / HEARTBEAT)
+        try:
+            temporary.write_text(f"{_boot_id()} {boottime_ns() + int(busy_s * 1e9)}", encoding="ascii")
             temporary.replace(self._folder / HEARTBEAT)
+        except OSError as error:
+            LOGGER.warning("the heartbeat of %s cannot be written: %s", self._folder, error)
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
 
     def __enter__(self) -> ShipLock:
-        descriptor = os.open(self._folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-            return self
-        self._descriptor = descriptor
-        self.beat()
+        """Take the lock if it is free. OSError where the folder has no room for it or cannot be written."""
+        if self._lock.try_acquire():
+            self.beat()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self.held:
-            os.close(self._descriptor)
-            self._descriptor = -1
+        self._lock.close()
 
 
 def somebody_ships(folder: Path) -> bool:
-    """Whether a shipper holds the lock and wrote its heartbeat within the last 10 s."""
-    return _heartbeat_age_s(folder) < STALE_S and _is_locked(folder)
+    """Whether a shipper holds the lock and wrote its heartbeat within the last 10 s. OSError."""
+    return _heartbeat_age_s(folder) < STALE_S and is_locked(folder / LOCK)
 
 
 def _heartbeat_age_s(folder: Path) -> float:
@@ -74,21 +77,6 @@ def _heartbeat_age_s(folder: Path) -> float:
         if boot_id == _boot_id():
             return (boottime_ns() - int(at_ns)) / 1e9
     return float("inf")
-
-
-def _is_locked(folder: Path) -> bool:
-    try:
-        descriptor = os.open(folder / LOCK, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return False
-    try:
-        # Shared, so that several who ask do not take each other for a shipper.
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
 
 
 def _boot_id() -> str:

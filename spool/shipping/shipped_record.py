@@ -2,45 +2,48 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 from pathlib import Path
 
 from spool import failpoints
+from spool.clock import Deadline
 from spool.disk import Disk
+from spool.event import OffsetRange
+from spool.file_lock import locked
 from spool.log.folder import SegmentFile
 from spool.log.shipped import ShippedState, read_shipped, write_shipped
 
 ORPHANS = "orphans"
+LOCK = "shipped.lock"
 
 failpoints.declare("archive.shipped.recorded", "archive.orphan.moved")
 
 
-def record_shipped(log_path: Path, state: ShippedState, disk: Disk) -> None:
-    """Durably; never backwards, whoever else ships the same log."""
-    descriptor = os.open(log_path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+def record_shipped(log_path: Path, state: ShippedState, disk: Disk, deadline: Deadline) -> None:
+    """
+    Durably; never backwards, whoever else ships the same log.
+
+    LockTimeout where another process stopped in the middle of this: the object stays where it was put, and whoever
+    ships next records it.
+    """
+    with locked(log_path / LOCK, deadline, name=f"{log_path.parent.name}/{log_path.name}/{LOCK}"):
         if state.segment > read_shipped(log_path).segment:
             write_shipped(log_path, state, disk)
-    finally:
-        os.close(descriptor)
     failpoints.reach("archive.shipped.recorded")
 
 
-def keep_orphan(log_path: Path, file: SegmentFile, first: int, next_: int, disk: Disk) -> None:
+def keep_orphan(log_path: Path, file: SegmentFile, offsets: OffsetRange, disk: Disk, deadline: Deadline) -> None:
     """
-    Put a segment aside that lies below the floor.
+    Put a segment aside that lies below the floor. LockTimeout as above.
 
     1. rename the file into `orphans/`, its offsets in the name   2. fsync   3. record the number: the log goes on
     """
     folder = log_path / ORPHANS
     disk.make_folder(folder)
-    disk.rename(file.path, folder / f"{file.segment:012d}-{first}-{next_}.sealed")
+    disk.rename(file.path, folder / f"{file.segment:012d}-{offsets.first}-{offsets.next}.sealed")
     disk.sync_folder(folder)
     disk.sync_folder(log_path)
     failpoints.reach("archive.orphan.moved")
-    record_shipped(log_path, ShippedState(file.segment, next_), disk)
+    record_shipped(log_path, ShippedState(file.segment, offsets.next), disk, deadline)
 
 
 def is_orphan(log_path: Path, segment: int) -> bool:

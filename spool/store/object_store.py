@@ -8,6 +8,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple, Protocol
 
+# A call with no body to speak of ends within this time.
+CALL_S = 10.0
+# A link that is slower counts as none: an object of 16 MB then takes 80 s.
+SLOWEST_BYTES_PER_S = 200_000
+
+
+def call_limit_s(size_bytes: int) -> float:
+    """How long a call may take that carries so many bytes, there or back."""
+    return CALL_S + size_bytes / SLOWEST_BYTES_PER_S
+
 
 class ObjectInfo(NamedTuple):
     """One line of a listing."""
@@ -29,7 +39,8 @@ class ObjectStore(Protocol):
     """
     Every method raises StoreUnavailable (try again) or StoreRefused (a person is needed), besides what it names.
 
-    Each call ends within 10 s. Strong read-after-write and listing in UTF-8 binary order are assumed, as S3 gives them.
+    Each call ends within `call_limit_s` of what it carries. Strong read-after-write and listing in UTF-8 binary order
+    are assumed, as S3 gives them.
     """
 
     def put_if_absent(self, key: str, body: bytes, metadata: Mapping[str, str]) -> str:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import errno
+import threading
 from pathlib import Path
 
 import pytest
 
-from spool.errors import CorruptObject, StoreUnavailable
+from spool.errors import CorruptObject, FolderRefused, OperatorNeeded, StoreUnavailable
+from spool.file_lock import is_locked
 from spool.log.identity import read_identity
 from spool.log.shipped import read_shipped
 from spool.names import LogName
+from spool.shipping import fork
+from spool.shipping.log_shipper import LogShipper
+from spool.shipping.ship_lock import ShipLock
 from spool.store.keys import segment_key
 from tests.fakes.memory_store import Fault, MemoryStore
-from tests.support.spool_host import ROOT, SpoolHost, archived, values
+from tests.support.conditions import wait_for
+from tests.support.spool_host import ROOT, RecordedAlarms, SpoolHost, archived, settings, values
 
 
 @pytest.fixture
@@ -193,3 +200,93 @@ def test_a_damaged_winner_moves_nothing_and_raises_an_alarm(
     ship_all(second)
     assert values(store) == ["both", "one-1", "two-1"]
     assert ("ship_blocked", f"events/{old}") not in second.alarms.now
+
+
+def test_the_resident_shipper_serves_the_successor_of_a_fork(
+    first: SpoolHost, store: MemoryStore, tmp_path: Path
+) -> None:
+    first = SpoolHost(first.folder, store, settings(seal_age_s=0.001))
+    first.append("both")
+    twin = first.snapshot(tmp_path / "twin", detected=False)
+    twin.append("theirs")
+    twin.ship()
+    first.append("ours")
+    stop = threading.Event()
+    thread = threading.Thread(target=first.shipper().run, args=(stop,))
+    thread.start()
+    try:
+        wait_for(lambda: "log_forked" in first.alarms.ever and "ours" in values(store))
+        # Into the successor, by a client that this shipper does not know.
+        SpoolHost(first.folder, store, first.settings).append("late")
+        wait_for(lambda: "late" in values(store))
+    finally:
+        stop.set()
+        thread.join(30)
+    assert values(store) == ["both", "late", "ours", "theirs"]
+
+
+@pytest.mark.parametrize("step", ["write_successor", "create_log"])
+def test_a_producer_in_the_middle_of_a_fork_begins_no_third_log(
+    first: SpoolHost, store: MemoryStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    first.append("both")
+    second = first.snapshot(tmp_path / "second", detected=False)
+    first.append("one")
+    first.ship()
+    second.append("two")
+
+    def no_power(*_: object, **__: object) -> None:
+        raise OSError(errno.EIO, "the power is gone")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(fork, step, no_power)
+        with pytest.raises(FolderRefused):
+            second.ship()
+    SpoolHost(second.folder, store, second.settings).append("late")
+    ship_all(second)
+    logs = [path.parent for path in second.folder.glob("events/*/log.json")]
+    assert len(logs) == 2
+    assert values(store) == ["both", "late", "one", "two"]
+
+
+def test_a_commit_that_has_no_room_for_another_move_stops_the_log(
+    first: SpoolHost, store: MemoryStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first.append("both")
+    second = first.snapshot(tmp_path / "second", detected=False)
+    first.append("one")
+    first.ship()
+    second.append("two-1", "two-2", group=True)
+    with monkeypatch.context() as small:
+        small.setattr(fork, "_MOVED_COMMIT_BYTES_MAX", 400)
+        with pytest.raises(OperatorNeeded, match="too large for another move"):
+            second.ship()
+    ship_all(second)
+    assert values(store) == ["both", "one", "two-1", "two-2"]
+
+
+def test_the_alarm_of_a_fork_is_raised_while_no_lock_is_held(
+    first: SpoolHost, store: MemoryStore, tmp_path: Path
+) -> None:
+    first.append("both")
+    second = first.snapshot(tmp_path / "second", detected=False)
+    first.append("one")
+    first.ship()
+    second.append("two")
+    held: list[bool] = []
+
+    class Looking(RecordedAlarms):
+        def open(self, condition: str, subject: str, evidence: str) -> None:
+            held.extend(is_locked(path) for path in second.folder.rglob("*lock"))
+            super().open(condition, subject, evidence)
+
+    second.alarms = Looking()
+    second.log.close()
+    with ShipLock(second.folder):
+        pass
+    LogShipper(second.log_folder, second.settings.stream("events"), second.archive, second.alarms).ship_next()
+    second.log.seal()
+    LogShipper(second.log_folder, second.settings.stream("events"), second.archive, second.alarms).ship_next()
+    assert "log_forked" in second.alarms.ever
+    assert held
+    assert not any(held)

@@ -20,6 +20,7 @@ from spool.errors import (
 from spool.log.folder import segment_files
 from spool.log.identity import read_identity, write_identity
 from spool.log.shipped import NOTHING, ShippedState, read_shipped, write_shipped
+from spool.shipping import log_turn
 from spool.shipping import shipper as shipper_module
 from spool.shipping.log_shipper import LogShipper
 from spool.shipping.sealed_source import read_source
@@ -144,8 +145,8 @@ def test_a_key_that_is_taken_and_then_free_is_put_again(host: SpoolHost, store: 
     store.put_if_absent(key, b"in the way", {})
 
     def vanish(name: str, asked: str) -> None:
-        if name == "metadata" and asked == key:
-            store.objects.pop(key, None)
+        if name == "metadata" and asked == key and store.objects[key].body == b"in the way":
+            store.objects.pop(key)
 
     store.before_call = vanish
     host.ship()
@@ -205,7 +206,7 @@ def test_a_missing_segment_stops_its_log_with_an_alarm(host: SpoolHost, store: M
         host.ship()
     assert "bring the missing file back" in caught.value.hint
     assert puts(store) == []
-    assert ("log_gap", f"events/{host.log.id}") in host.alarms.now
+    assert ("segment_missing", f"events/{host.log.id}") in host.alarms.now
     (host.folder / "away0").rename(first)
     (host.folder / "away1").rename(second)
     host.ship()
@@ -334,8 +335,8 @@ def test_a_slow_shipper_takes_nothing_back(host: SpoolHost, store: MemoryStore) 
 def test_the_resident_shipper_goes_on_after_an_outage(
     host: SpoolHost, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shipper_module, "BACKOFF_FIRST_S", 0.001)
-    monkeypatch.setattr(shipper_module, "BACKOFF_MAX_S", 0.01)
+    monkeypatch.setattr(log_turn, "BACKOFF_FIRST_S", 0.001)
+    monkeypatch.setattr(log_turn, "BACKOFF_MAX_S", 0.01)
     host.append_segments("a", 3)
     store.faults.append(Fault("*", "unavailable", times=20))
     run_until(host, store, 3)
