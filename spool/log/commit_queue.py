@@ -14,14 +14,14 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 from spool.clock import Deadline
-from spool.errors import AppendUnknown, EventRefused, SpoolFull
-from spool.event import COMMIT_BYTES_MAX, COMMIT_EVENTS_MAX, SPOOL_HEADER, OffsetRange
+from spool.errors import AppendUnknown, EventRefused, LockTimeout, SpoolError, SpoolFull
+from spool.event import COMMIT_BYTES_MAX, COMMIT_EVENTS_MAX, SPOOL_HEADER
 from spool.format import record_batch
 from spool.format.event_record import Record, size_bound
 from spool.format.position_header import encode_local
+from spool.log.pending_commit import Part, PendingCommit
 
 # Two being filled while one is written keeps the writer busy; more would only be memory.
 COMMITS_WAITING_MAX = 4
@@ -29,54 +29,7 @@ COMMITS_WAITING_MAX = 4
 ANSWER_S = 1.0
 
 
-class Commit:
-    """One record batch in the making and those who wait for it."""
-
-    def __init__(self, mutex: threading.Lock) -> None:
-        self.builder = record_batch.builder(size_max=COMMIT_BYTES_MAX)
-        self.event_count = 0
-        self.changed = threading.Condition(mutex)
-        self.log = ""
-        self.first_offset = -1
-        self.deadline = Deadline(0)  # of its most patient caller
-        self.error: BaseException | None = None
-        self.done = False
-
-    def has_room(self, event_count: int, size_bytes: int) -> bool:
-        return (
-            self.event_count + event_count <= COMMIT_EVENTS_MAX and self.builder.size() + size_bytes <= COMMIT_BYTES_MAX
-        )
-
-    def fill(self, records: Sequence[Record], start: int) -> int:
-        """Add records from `start` on until the commit is full; the number of the first that was not added."""
-        add, delta = self.builder.append, self.event_count
-        stop = min(len(records), start + COMMIT_EVENTS_MAX - delta)
-        at = start
-        try:
-            while at < stop:
-                time_ms, key, value, headers = records[at]
-                if add(delta, time_ms, key, value, headers) is None:
-                    break
-                at, delta = at + 1, delta + 1
-        finally:
-            # Also where the builder refuses a record (no memory): the others' deltas must stay dense.
-            self.event_count = delta
-        return at
-
-
-class Part(NamedTuple):
-    """Which records of a commit are one caller's."""
-
-    commit: Commit
-    first_delta: int
-    event_count: int
-
-    def offsets(self) -> OffsetRange:
-        first = self.commit.first_offset + self.first_delta
-        return OffsetRange(first, first + self.event_count)
-
-
-Write = Callable[[Commit, Deadline], None]
+Write = Callable[[PendingCommit, Deadline], None]
 
 
 class CommitQueue:
@@ -90,7 +43,7 @@ class CommitQueue:
         """Forget all that is queued: for a child after fork, whose parent will write it."""
         self._mutex = threading.Lock()
         self._room = threading.Condition(self._mutex)
-        self._waiting: deque[Commit] = deque()
+        self._waiting: deque[PendingCommit] = deque()
         self._writing = False
 
     def commit(self, records: Sequence[Record], *, group: bool, deadline: Deadline) -> list[Part]:
@@ -135,12 +88,12 @@ class CommitQueue:
         assert added == len(records), "the bound of a group's size was too low"
         return Part(commit, first, len(records))
 
-    def _commit_with_room(self, event_count: int, size_bytes: int, deadline: Deadline) -> Commit:
+    def _commit_with_room(self, event_count: int, size_bytes: int, deadline: Deadline) -> PendingCommit:
         """The last waiting commit, or a new one; waits where the queue is full. Called with the mutex held."""
         while True:
             if not (self._waiting and self._waiting[-1].has_room(event_count, size_bytes)):
                 if len(self._waiting) < COMMITS_WAITING_MAX:
-                    self._waiting.append(Commit(self._mutex))
+                    self._waiting.append(PendingCommit(self._mutex))
                 else:
                     self._make_room(deadline)
                     continue
@@ -156,16 +109,16 @@ class CommitQueue:
                 self._writing = True
                 self._mutex.release()
                 try:
-                    self._write_first()
+                    is_written = self._write_first(deadline)
                 finally:
                     self._mutex.acquire()
                     self._pass_on()
+                if not is_written:
+                    raise _full()
             elif not self._room.wait(deadline.remaining_s):
-                raise SpoolFull(
-                    "the append queue is full", hint="the disk is slower than the producers: append less at a time"
-                )
+                raise _full()
 
-    def _wait(self, commit: Commit, deadline: Deadline) -> None:
+    def _wait(self, commit: PendingCommit, deadline: Deadline) -> None:
         """Until `commit` is done, writing commits in their order whenever nobody else does. AppendUnknown."""
         while True:
             with self._mutex:
@@ -179,28 +132,45 @@ class CommitQueue:
                     return
                 self._writing = True
             try:
-                self._write_first()
+                is_written = self._write_first(deadline)
             finally:
                 with self._mutex:
                     self._pass_on()
+            if not is_written:
+                raise AppendUnknown(
+                    "the deadline passed while another process held the log; other threads wait on for it, and may yet "
+                    "write the events",
+                    hint="look for the events by id, or at the holder: see the alarm log_locked",
+                )
 
-    def _write_first(self) -> None:
+    def _write_first(self, deadline: Deadline) -> bool:
+        """Write the first commit; False where it was given back, because only this caller's deadline passed."""
         with self._mutex:
             commit = self._waiting.popleft()
             self._room.notify_all()
         try:
-            self._write(commit, commit.deadline)
-        except BaseException as error:
-            # Every caller of the commit raises it; an interrupt of this thread is not one of theirs.
-            if isinstance(error, Exception):
-                commit.error = error
-            else:
-                commit.error = AppendUnknown("the writing thread was interrupted", hint="look for the events by id")
-                raise
-        finally:
-            with self._mutex:
-                commit.done = True
-                commit.changed.notify_all()
+            self._write(commit, min(commit.deadline, deadline))
+        except LockTimeout as error:
+            if deadline < commit.deadline:
+                # Nothing was written. A caller that has more time goes on.
+                with self._mutex:
+                    self._waiting.appendleft(commit)
+                return False
+            commit.error = error
+        except Exception as error:  # noqa: BLE001 - each caller raises one of the three outcomes
+            commit.error = _as_outcome(error)
+        except BaseException:
+            # An interrupt of this thread is not one of the other callers'.
+            commit.error = AppendUnknown("the writing thread was interrupted", hint="look for the events by id")
+            self._finish(commit)
+            raise
+        self._finish(commit)
+        return True
+
+    def _finish(self, commit: PendingCommit) -> None:
+        with self._mutex:
+            commit.done = True
+            commit.changed.notify_all()
 
     def _pass_on(self) -> None:
         """Let one caller of the next commit write. Called with the mutex held."""
@@ -208,6 +178,20 @@ class CommitQueue:
         self._room.notify_all()
         if self._waiting:
             self._waiting[0].changed.notify()
+
+
+def _full() -> SpoolFull:
+    return SpoolFull("the append queue is full", hint="the disk is slower than the producers: append less at a time")
+
+
+def _as_outcome(error: Exception) -> SpoolError:
+    if isinstance(error, SpoolError):
+        return error
+    unknown = AppendUnknown(
+        f"{type(error).__name__} while the events were written: {error}", hint="look for the events by id"
+    )
+    unknown.__cause__ = error
+    return unknown
 
 
 def _raise_errors(parts: list[Part], refused: SpoolFull | None) -> None:

@@ -171,6 +171,8 @@ class HeldLog:
             opened.segment, opened.synced_end, opened.next_offset, opened.next_commit, 0, 0,
         )  # fmt: skip
         self.note(state)
+        # Where the lock file was lost, so was its mark.
+        self._alarms.close("log_locked", str(self.log.name))
         _unmarked_failures.pop(self.log.path, None)
         self.segment.open(opened.segment)
         return state

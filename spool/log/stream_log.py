@@ -20,12 +20,13 @@ from spool.disk import Disk, make_folders
 from spool.errors import AppendUnknown, FolderRefused
 from spool.event import Event, OffsetRange
 from spool.format.event_record import encode
-from spool.log.commit_queue import Commit, CommitQueue, Part
+from spool.log.commit_queue import CommitQueue
 from spool.log.file_system import refuse_network
 from spool.log.folder import LogFolder, log_folders, segment_files
 from spool.log.identity import Identity, create_log, is_ours, read_identity, write_successor
 from spool.log.local_alarms import AlarmsAfterwards, LocalAlarms
 from spool.log.lock_file import LockState, locked_file
+from spool.log.pending_commit import Part, PendingCommit
 from spool.log.refusal import disk_errors_refuse
 from spool.log.reserve import Reserve
 from spool.log.writer import LogRetired, LogWriter
@@ -116,7 +117,7 @@ class StreamLog:
         """Release the descriptors; the log opens them again when it is used again."""
         self._writer.close()
 
-    def _write(self, commit: Commit, deadline: Deadline) -> None:
+    def _write(self, commit: PendingCommit, deadline: Deadline) -> None:
         def write(writer: LogWriter) -> None:
             commit.first_offset = writer.write_commit(commit.builder, commit.event_count, deadline)
             commit.log = writer.log.log

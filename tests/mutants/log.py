@@ -272,6 +272,20 @@ MUTANTS = [
         "commit.deadline = max(commit.deadline, deadline)", "commit.deadline = deadline", _LOG,
     ),
     Mutant(
+        "a caller that writes for others keeps its own deadline",
+        "spool/log/commit_queue.py",
+        "self._write(commit, min(commit.deadline, deadline))",
+        "self._write(commit, commit.deadline)",
+        _LOG,
+    ),
+    Mutant(
+        "a shared commit is given back at its writer's deadline",
+        "spool/log/commit_queue.py",
+        "            if deadline < commit.deadline:",
+        "            if False:",
+        _LOG,
+    ),
+    Mutant(
         "the queue is bounded", "spool/log/commit_queue.py",
         "                if len(self._waiting) < COMMITS_WAITING_MAX:", "                if True:", _LOG,
     ),

@@ -15,7 +15,8 @@ from spool.format.event_record import Record, encode
 from spool.format.position_header import decode_local
 from spool.format.record_batch import records
 from spool.log import commit_queue
-from spool.log.commit_queue import COMMITS_WAITING_MAX, Commit, CommitQueue
+from spool.log.commit_queue import COMMITS_WAITING_MAX, CommitQueue
+from spool.log.pending_commit import PendingCommit
 
 
 class Writer:
@@ -29,7 +30,7 @@ class Writer:
         self.entered = threading.Event()
         self.errors: list[BaseException] = []
 
-    def __call__(self, commit: Commit, deadline: Deadline) -> None:
+    def __call__(self, commit: PendingCommit, deadline: Deadline) -> None:
         self.entered.set()
         assert self.open.wait(10)
         if self.errors:
@@ -179,7 +180,7 @@ def test_a_split_call_of_which_one_commit_failed_is_unknown() -> None:
     writer = Writer()
     queue = CommitQueue(writer)
 
-    def fail_second(commit: Commit, deadline: Deadline) -> None:
+    def fail_second(commit: PendingCommit, deadline: Deadline) -> None:
         if writer.sizes:
             raise SpoolFull("no space")
         writer(commit, deadline)
@@ -217,7 +218,7 @@ def test_a_caller_does_not_wait_for_ever_behind_a_more_patient_one(monkeypatch: 
 
 
 def test_a_record_that_the_builder_refuses_does_not_spoil_the_commit_of_others() -> None:
-    commit = Commit(threading.Lock())
+    commit = PendingCommit(threading.Lock())
     good = some(1)[0]
     with pytest.raises(TypeError):
         commit.fill([good, (0, None, "text", [])], 0)  # type: ignore[list-item]
@@ -229,7 +230,7 @@ def test_a_commit_waits_as_long_as_its_most_patient_caller() -> None:
     deadlines: list[Deadline] = []
     writer = Writer()
 
-    def write(commit: Commit, deadline: Deadline) -> None:
+    def write(commit: PendingCommit, deadline: Deadline) -> None:
         deadlines.append(deadline)
         writer(commit, deadline)
 
@@ -245,3 +246,44 @@ def test_a_commit_waits_as_long_as_its_most_patient_caller() -> None:
     writer.open.set()
     first(), others(), last()
     assert deadlines[1:] == [patient]
+
+
+def test_a_caller_that_writes_for_others_keeps_its_own_deadline_and_another_goes_on() -> None:
+    patient = Deadline.after(600)
+    writer = Writer()
+
+    def write(commit: PendingCommit, deadline: Deadline) -> None:
+        if deadline != patient:
+            raise LockTimeout("another process holds the log")
+        writer(commit, deadline)
+
+    queue = CommitQueue(write)
+    with queue._mutex:
+        queue._writing = True
+    hasty = in_threads(lambda: queue.commit(some(1), group=False, deadline=Deadline.after(30)))
+    wait_until(lambda: queue._waiting and queue._waiting[0].event_count == 1)
+    others = in_threads(lambda: queue.commit(some(1), group=False, deadline=patient))
+    wait_until(lambda: queue._waiting[0].event_count == 2)
+    with queue._mutex:
+        queue._pass_on()
+    (outcome,) = hasty()
+    ((part,),) = others()  # type: ignore[misc]
+    assert writer.sizes == [2]
+    assert part.offsets() == (1, 2)
+    assert isinstance(outcome, AppendUnknown), "its events were written, but it does not wait to hear that"
+
+
+def test_a_hasty_caller_alone_is_refused_because_nothing_was_written() -> None:
+    def write(commit: PendingCommit, deadline: Deadline) -> None:
+        raise LockTimeout("another process holds the log")
+
+    with pytest.raises(LockTimeout):
+        CommitQueue(write).commit(some(1), group=False, deadline=Deadline.after(30))
+
+
+def test_an_error_that_nobody_expects_is_unknown() -> None:
+    def write(commit: PendingCommit, deadline: Deadline) -> None:
+        raise MemoryError("no memory")
+
+    with pytest.raises(AppendUnknown, match="MemoryError"):
+        CommitQueue(write).commit(some(1), group=False, deadline=soon())
