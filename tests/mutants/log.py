@@ -226,7 +226,7 @@ MUTANTS = [
     Mutant(
         "half a commit of a killed process is cut", "spool/log/held_log.py",
         "            self._disk.truncate(self.segment.descriptor, state.synced_end + found.end)\n", "            pass\n",
-        (*_FAULTS, *_KILLS),
+        _LOG,
     ),
     Mutant(
         "a lock file's record that does not pass its checksum is not believed", "spool/log/lock_file.py",
@@ -250,8 +250,8 @@ MUTANTS = [
     ),
     Mutant(
         "a segment of another log is left alone", "spool/log/recovery.py",
-        "        return _close_headless(log, disk, alarms, last, data)\n    refuse_foreign",
-        "        return _close_headless(log, disk, alarms, last, data)\n    str", _LOG,
+        "    refuse_foreign(header, log.stream, log.log, last.path.name)\n",
+        "", _LOG,
     ),
     Mutant(
         "offsets that may have been given are not given again (rule 8)", "spool/log/recovery.py",

@@ -14,7 +14,7 @@ from spool.errors import CorruptSegment, FolderRefused
 from spool.event import OffsetRange
 from spool.format import segment_header
 from spool.format.segment_header import decode_segment_header
-from spool.log import identity, lock_file
+from spool.log import identity, lock_file, stream_log
 from spool.log.folder import LogFolder, log_folders, segment_files
 from spool.log.identity import read_identity, write_successor
 from spool.log.local_alarms import LocalAlarms
@@ -321,3 +321,76 @@ def test_a_log_of_another_machine_is_ended_and_continued(folder: Path, monkeypat
     assert other.id != log.id
     assert append(other, "b") == (OffsetRange(0, 1),)
     assert read_identity(log.path).successor == other.id
+
+
+def test_a_segment_that_lost_bytes_below_its_synced_end_is_closed_and_not_written_behind_the_gap(folder: Path) -> None:
+    log = quick(folder)
+    append(log, "a")
+    whole = open_segment(folder).path.stat().st_size
+    append(log, "lost")
+    path = open_segment(folder).path
+    os.truncate(path, whole)
+    append(log, "b")
+    assert [file.state for file in segment_files(log.path)] == ["sealed", "open"]
+    assert list(read(folder).values()) == ["a", "b"]
+
+
+def test_a_reboot_is_no_reason_to_believe_what_the_lock_file_says(folder: Path) -> None:
+    log = quick(folder, seal_age_s=0.0)
+    append(log, "a")
+    state = log.synced()
+    boot()
+    again = quick(folder)
+    assert again.synced().segment == state.segment + 1, "recovered: the clock of first_commit_ns began again at 0"
+
+
+def test_a_network_file_system_is_refused_before_anything_is_made(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(asked: Path) -> None:
+        assert asked == folder
+        raise FolderRefused("a network file system", hint="use a local disk")
+
+    monkeypatch.setattr(stream_log, "refuse_network", refuse)
+    with pytest.raises(FolderRefused, match="a network file system"):
+        quick(folder)
+    assert not folder.exists()
+
+
+def test_what_a_killed_process_left_is_cut_where_it_is_no_whole_commit(folder: Path) -> None:
+    log = quick(folder)
+    append(log, "a")
+    state = log.synced()
+    append(log, "of the killed process" * 200)
+    os.truncate(open_segment(folder).path, log.synced().synced_end - 10)
+    log._writer._held.note(state)
+    append(log, "b")
+    assert open_segment(folder).path.stat().st_size == log.synced().synced_end
+    log.seal()
+    contents = read_sealed(segment_files(log.path)[0].path)
+    assert contents.holes == ()
+    assert contents.sha256 == contents.identity
+    assert read(folder) == {0: "a", 1: "b"}
+
+
+def test_a_whole_commit_that_a_killed_process_left_is_adopted(folder: Path) -> None:
+    log = quick(folder)
+    append(log, "a")
+    state = log.synced()
+    append(log, "of the killed process")
+    log._writer._held.note(state)
+    assert read(folder) == {0: "a"}
+    assert append(log, "b") == (OffsetRange(2, 3),)
+    assert read(folder) == {0: "a", 1: "of the killed process", 2: "b"}
+
+
+@pytest.mark.parametrize("place", range(8, lock_file.SIZE_BYTES, 5))
+def test_a_damaged_byte_of_the_lock_files_record_costs_nothing(folder: Path, place: int) -> None:
+    log = quick(folder)
+    append(log, "a")
+    record = bytearray((log.path / "lock").read_bytes())
+    record[place] ^= 0x55
+    (log.path / "lock").write_bytes(record)
+    append(log, "b")
+    append(quick(folder), "c")
+    assert read(folder) == {0: "a", 1: "b", 2: "c"}

@@ -137,8 +137,10 @@ def test_a_waiter_that_is_stopped_in_its_turn_keeps_nobody_from_the_lock(
         wait_until(lambda: _turn_is_taken(path))
         os.kill(child, signal.SIGSTOP)
         os.waitpid(child, os.WUNTRACED)
+    deadline = Deadline.after(60)
     try:
-        assert holder.acquire(Deadline.after(30))
+        assert holder.acquire(deadline)
+        assert not deadline.expired
     finally:
         holder.close()
         os.kill(child, signal.SIGKILL)
