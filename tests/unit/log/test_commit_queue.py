@@ -287,3 +287,22 @@ def test_an_error_that_nobody_expects_is_unknown() -> None:
 
     with pytest.raises(AppendUnknown, match="MemoryError"):
         CommitQueue(write).commit(some(1), group=False, deadline=soon())
+
+
+def test_the_others_of_a_commit_whose_writer_is_interrupted_hear_unknown() -> None:
+    writer = Writer()
+    queue = CommitQueue(writer)
+    writer.open.clear()
+    first = in_threads(lambda: queue.commit(some(1), group=False, deadline=soon()))
+    writer.entered.wait(10)
+    others = in_threads(*[lambda: queue.commit(some(1), group=False, deadline=soon())] * 3)
+    wait_until(lambda: queue._waiting and queue._waiting[0].event_count == 3)
+
+    def interrupt(commit: PendingCommit, deadline: Deadline) -> None:
+        raise KeyboardInterrupt
+
+    queue._write = interrupt
+    writer.open.set()
+    first()
+    kinds = sorted(type(outcome).__name__ for outcome in others())
+    assert kinds == ["AppendUnknown", "AppendUnknown", "KeyboardInterrupt"]

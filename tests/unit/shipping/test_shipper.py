@@ -473,3 +473,18 @@ def test_behind_an_orphan_an_unknown_segment_moves_to_a_successor(host: SpoolHos
     assert [path.name for path in (host.log.path.parent / old / "orphans").iterdir()] == ["000000000000-0-5.sealed"]
     moved = [one for one in archived(store) if one.log != old]
     assert [one.moved_from for one in moved] == [f"{old}/{offset}" for offset in range(5, 15)]
+
+
+def test_a_hole_between_two_segments_is_named_by_the_later_one(host: SpoolHost, store: MemoryStore) -> None:
+    """Nothing passed its checks in the open segment after a power loss; the one before it is shipped and gone."""
+    host.append_segments("a", 1)
+    host.ship()
+    host.append("lost" * 50)
+    (damaged,) = segment_files(host.log.path)
+    damaged.path.write_bytes(bytes(damaged.path.stat().st_size))
+    (host.log.path / "lock").unlink()
+    host.append("after")
+    host.ship()
+    last = host.archive.index(host.name, 1)
+    assert [(hole.first, hole.next) for hole in last.holes] == [(5, last.next_offset - 1)]
+    assert values(store) == sorted([*numbered("a", 1), "after"]), "segments follow one another without a gap"
