@@ -133,7 +133,8 @@ class FileLock:
         if deadline.expired:
             return _try_flock(self.descriptor)
         try:
-            self._wait_for_turn(deadline)
+            if not _try_turn(self.descriptor):
+                self._wait_for_turn(deadline)
             while not _try_flock(self.descriptor):
                 if deadline.expired:
                     return False
@@ -145,8 +146,10 @@ class FileLock:
     def _wait_for_turn(self, deadline: Deadline) -> None:
         """Returns as the next in turn, or when waiting for that makes no sense any more."""
         patience = min(deadline, Deadline.after(_TURN_S))
-        while not _try_turn(self.descriptor) and not patience.expired:
+        while not patience.expired:
             time.sleep(_POLL_S)
+            if _try_turn(self.descriptor):
+                return
 
     def _end_turn(self) -> None:
         if self._descriptor >= 0:

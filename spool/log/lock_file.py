@@ -50,6 +50,7 @@ FAILED = 1  # an fsync of the open segment failed: it is never written again
 RETIRED = 2  # the log has a successor: nothing is appended here again
 
 ALARM_AFTER_S = 10.0
+_BOOT_ID_CHARACTERS = 36
 _READ_TRIES = 100
 
 
@@ -74,8 +75,14 @@ class LockState(NamedTuple):
 
 
 def boot_id() -> bytes:
-    """16 bytes, another at every boot."""
-    return bytes.fromhex(BOOT_ID_FILE.read_text(encoding="ascii").strip().replace("-", ""))
+    """16 bytes, another at every boot. OSError."""
+    # Asked at every append: a file object would cost more than all the locking.
+    descriptor = os.open(BOOT_ID_FILE, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        text = os.read(descriptor, _BOOT_ID_CHARACTERS)
+    finally:
+        os.close(descriptor)
+    return bytes.fromhex(text.decode("ascii").replace("-", ""))
 
 
 def read_state(descriptor: int) -> LockState | None:
@@ -145,8 +152,7 @@ class LogLock:
             self._alarms.deliver()
 
     def _acquire(self, deadline: Deadline) -> None:
-        alarm_at = Deadline.after(ALARM_AFTER_S)
-        if self._lock.acquire(min(deadline, alarm_at)):
+        if self._lock.acquire(min(deadline, Deadline.after(ALARM_AFTER_S))):
             return
         if not deadline.expired:
             holder = self._lock.holder()

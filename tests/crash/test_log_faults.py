@@ -158,7 +158,11 @@ def calls_of(work: Work, folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[
     return calls.names
 
 
-@pytest.mark.parametrize(("number", "lasting"), KINDS, ids=lambda kind: errno.errorcode.get(kind, str(kind)))
+@pytest.mark.parametrize(
+    ("number", "lasting"),
+    KINDS,
+    ids=[f"{errno.errorcode[number]} {'lasts' if lasts else 'once'}" for number, lasts in KINDS],
+)
 @pytest.mark.parametrize("name", WORKS)
 def test_whatever_call_fails_there_are_three_outcomes(
     name: str, number: int, lasting: bool, root: Path, monkeypatch: pytest.MonkeyPatch
