@@ -112,6 +112,8 @@ class FileLock:
 
     def close(self) -> None:
         """Release the lock and close the file; the next use opens it again."""
+        # Closing alone would leave the lock to a child that is just being forked, until it has closed its copy.
+        self.release()
         with _gate:
             _open_locks.discard(self)
             self._close()

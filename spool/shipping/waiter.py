@@ -14,6 +14,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,16 +32,20 @@ from spool.store.object_store import ObjectStore
 
 _POLL_FIRST_S = 0.005
 _POLL_MAX_S = 0.025
+# After an attempt that failed, so that a store that refuses connections is not asked all the time.
+_AGAIN_S = 0.2
 # A sleeper looks for itself this often, should nobody wake it.
 _SLEEP_MAX_S = 1.0
 
 
 class _Watch:
-    """Those in this process who wait for one log."""
+    """Those in this process who wait for one log, and the attempt to ship it that runs for them, if any."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._is_led = False
+        self._attempt: Future[None] | None = None
+        self._pause = Deadline(0)
         self.last_error: TransientError | None = None
 
     def take_lead(self) -> bool:
@@ -48,6 +53,8 @@ class _Watch:
             if self._is_led:
                 return False
             self._is_led = True
+            if self._attempt is not None and self._attempt.done():
+                self._attempt = None  # what came of it was for those who waited then
             return True
 
     def leave_lead(self) -> None:
@@ -63,6 +70,41 @@ class _Watch:
         with self._changed:
             if self._is_led:
                 self._changed.wait(min(_SLEEP_MAX_S, deadline.remaining_s))
+
+    @property
+    def has_attempt(self) -> bool:
+        """Whether one runs, or has ended and was not asked for its outcome."""
+        return self._attempt is not None
+
+    def attempt(self, ship: Callable[[], None]) -> None:
+        """
+        Let `ship` run beside the one who waits, whose deadline may be over sooner than a call to the store.
+
+        Returns at once; where an attempt runs already, or has ended since, it is that one. Raises what the last one
+        raised but a TransientError, which is kept in `last_error`. Only the leader calls this.
+        """
+        if self._attempt is None and not self._pause.expired:
+            return
+        if self._attempt is None:
+            self._attempt = Future()
+            threading.Thread(target=_settle, args=(self._attempt, ship), name="spool-ship", daemon=True).start()
+        if not self._attempt.done():
+            return
+        ended, self._attempt = self._attempt, None
+        try:
+            ended.result()
+        except TransientError as error:
+            self.last_error = error
+            self._pause = Deadline.after(_AGAIN_S)
+
+
+def _settle(attempt: Future[None], ship: Callable[[], None]) -> None:
+    try:
+        ship()
+    except BaseException as error:  # noqa: BLE001  it is raised in the thread that waits
+        attempt.set_exception(error)
+    else:
+        attempt.set_result(None)
 
 
 class _Waiter(NamedTuple):
@@ -90,12 +132,24 @@ def wait_until_shipped(
     """
     Return once all events of log `log_id` below `next_offset` are in the object store, confirmed.
 
-    store: called only when this process must ship by itself. AppendUnknown at the deadline, or where the events
-    cannot be told to be there (below the floor); SettingsError and StoreRefused where shipping here is impossible.
+    store: called only when this process must ship by itself. AppendUnknown at the deadline, where the disk fails, or
+    where it is not known whether the events are there (below the floor); SettingsError and StoreRefused where shipping
+    here is impossible. What an attempt to ship has begun goes on beside the caller.
     """
     folder = LogFolder(log.path.parent.name, log_id, log.path.parent / log_id)
     waiter = _Waiter(log, folder, next_offset, deadline, store, settings, alarms)
     watch = _watches.setdefault(folder.path, _Watch())
+    try:
+        _wait(waiter, watch)
+    except OSError as error:
+        raise AppendUnknown(
+            f"offset {next_offset - 1} of {folder.name} is on disk; whether it is in the store cannot be seen: {error}",
+            hint="look at the disk (dmesg, df); do not send again unless this folder may be lost",
+        ) from error
+
+
+def _wait(waiter: _Waiter, watch: _Watch) -> None:
+    folder, next_offset, deadline = waiter.folder, waiter.next_offset, waiter.deadline
     while not _is_shipped(folder.path, next_offset):
         if deadline.expired:
             raise _unknown(folder, next_offset, watch.last_error)
@@ -114,10 +168,7 @@ def _lead(waiter: _Waiter, watch: _Watch) -> None:
     while seen.next_offset < waiter.next_offset and not waiter.deadline.expired:
         if waiter.log.id == waiter.folder.log:
             waiter.log.seal_if_due(for_waiter=True, deadline=waiter.deadline)
-        try:
-            _ship_if_nobody_does(waiter)
-        except TransientError as error:
-            watch.last_error = error
+        _ship_if_nobody_does(waiter, watch)
         time.sleep(min(poll_s, waiter.deadline.remaining_s))
         poll_s = min(2 * poll_s, _POLL_MAX_S)
         now = read_shipped(waiter.folder.path)
@@ -146,13 +197,17 @@ def _unknown(folder: LogFolder, next_offset: int, last_error: TransientError | N
     )
 
 
-def _ship_if_nobody_does(waiter: _Waiter) -> None:
+def _ship_if_nobody_does(waiter: _Waiter, watch: _Watch) -> None:
     spool_folder = waiter.folder.path.parent.parent
-    if somebody_ships(spool_folder):
+    if not watch.has_attempt and somebody_ships(spool_folder):
         return
-    with ShipLock(spool_folder) as lock:
-        # Held or not: a holder without a heartbeat is passed over, the conditional puts keep us apart.
-        Shipper(spool_folder, waiter.settings, waiter.store(), waiter.alarms).ship_log(waiter.folder, lock)
+
+    def ship() -> None:
+        with ShipLock(spool_folder) as lock:
+            # Held or not: a holder without a heartbeat is passed over, the conditional puts keep us apart.
+            Shipper(spool_folder, waiter.settings, waiter.store(), waiter.alarms).ship_log(waiter.folder, lock)
+
+    watch.attempt(ship)
 
 
 _watches: dict[Path, _Watch] = {}

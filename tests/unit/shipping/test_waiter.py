@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 
 from spool.clock import Deadline
-from spool.errors import AppendUnknown, SettingsError, StoreRefused
+from spool.errors import AppendUnknown, SettingsError, SpoolError, StoreRefused
+from spool.file_lock import locked
 from spool.names import LogName
 from spool.shipping import ship_lock
 from spool.shipping.ship_lock import ShipLock, somebody_ships
 from spool.shipping.waiter import wait_until_shipped
 from tests.fakes.memory_store import Fault, MemoryStore
+from tests.support.conditions import wait_for
 from tests.support.spool_host import SpoolHost, values
 
 
@@ -204,3 +206,112 @@ def test_a_forked_child_does_not_wait_for_a_thread_of_its_parent(host: SpoolHost
     leader.join(30)
     assert os.waitstatus_to_exitcode(status) == 0
     assert values(store) == ["a"]
+
+
+def test_a_deadline_is_kept_though_the_store_does_not_answer(host: SpoolHost, store: MemoryStore) -> None:
+    log_id, ranges = host.append("a")
+    answer, asked = threading.Event(), threading.Event()
+
+    def hang(name: str, key: str) -> None:
+        if name == "put_if_absent" and key.endswith(".seg"):
+            asked.set()
+            assert answer.wait(60)
+
+    store.before_call = hang
+    with pytest.raises(AppendUnknown, match="not in the store in time"):
+        wait(host, log_id, ranges[-1].next, seconds=0.5)
+    assert asked.is_set()
+    answer.set()
+    # The attempt went on beside; whoever waits next sees its work.
+    wait(host, log_id, ranges[-1].next, seconds=60)
+    assert values(store) == ["a"]
+
+
+def test_a_deadline_is_kept_though_another_stopped_in_the_middle_of_recording(
+    host: SpoolHost, store: MemoryStore
+) -> None:
+    log_id, ranges = host.append("a")
+    with locked(host.log.path / "shipped.lock", Deadline.after(10)):
+        with pytest.raises(AppendUnknown):
+            wait(host, log_id, ranges[-1].next, seconds=0.5)
+        wait_for(lambda: values(store) == ["a"])
+    wait(host, log_id, ranges[-1].next, seconds=60)
+    assert values(store) == ["a"]
+
+
+@pytest.mark.parametrize("name", ["ship.lock", "ship.heartbeat", "shipped.lock", "shipped"])
+def test_whatever_the_disk_refuses_the_outcome_is_unknown(host: SpoolHost, store: MemoryStore, name: str) -> None:
+    log_id, ranges = host.append("a")
+    in_the_way = (host.folder if name.startswith("ship.") else host.log.path) / name
+    in_the_way.mkdir()
+    if name == "ship.heartbeat":
+        wait(host, log_id, ranges[-1].next)  # it saves work only: without it everybody ships
+    else:
+        with pytest.raises(SpoolError):
+            wait(host, log_id, ranges[-1].next, seconds=1.0)
+        in_the_way.rmdir()
+        wait(host, log_id, ranges[-1].next)
+    assert values(store) == ["a"]
+
+
+def test_what_an_attempt_said_to_others_is_not_said_again(host: SpoolHost, store: MemoryStore) -> None:
+    log_id, ranges = host.append("a")
+    answer, asked = threading.Event(), threading.Event()
+
+    def hang(name: str, key: str) -> None:
+        if name == "put_if_absent" and key.endswith(".seg"):
+            asked.set()
+            assert answer.wait(60)
+
+    store.faults.append(Fault("put_if_absent", "refused", ".seg"))
+    store.before_call = hang
+    with pytest.raises(AppendUnknown):
+        wait(host, log_id, ranges[-1].next, seconds=0.5)
+    answer.set()
+    wait_for(lambda: store.faults == [])
+    wait_for(lambda: not any(thread.name == "spool-ship" for thread in threading.enumerate()))
+    wait(host, log_id, ranges[-1].next)
+    assert values(store) == ["a"]
+
+
+def test_an_idle_child_does_not_keep_its_parents_folder(tmp_path: Path) -> None:
+    with ShipLock(tmp_path) as lock:
+        assert lock.held
+        reading, writing = os.pipe()
+        child = os.fork()
+        if child == 0:
+            os.close(writing)
+            os.read(reading, 1)
+            os._exit(0)
+    with ShipLock(tmp_path) as again:
+        assert again.held
+    os.close(writing)
+    os.close(reading)
+    os.waitpid(child, 0)
+
+
+def test_the_resident_shipper_passes_over_a_holder_that_does_not_breathe(host: SpoolHost, store: MemoryStore) -> None:
+    host.append_segments("a", 2)
+    stop = threading.Event()
+    thread = threading.Thread(target=host.shipper().run, args=(stop,))
+    with ShipLock(host.folder):
+        (host.folder / ship_lock.HEARTBEAT).write_text("another-boot 5")
+        thread.start()
+        wait_for(lambda: len(values(store)) == 10)
+        # It does not make the stopped holder look alive either.
+        assert (host.folder / ship_lock.HEARTBEAT).read_text() == "another-boot 5"
+    # The lock is free now: it takes it.
+    wait_for(lambda: somebody_ships(host.folder))
+    stop.set()
+    thread.join(60)
+    assert not thread.is_alive()
+
+
+def test_a_long_step_may_take_its_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with ShipLock(tmp_path) as lock:
+        lock.beat(busy_s=60)
+        now = ship_lock.boottime_ns()
+        monkeypatch.setattr(ship_lock, "boottime_ns", lambda: now + int(65e9))
+        assert somebody_ships(tmp_path)
+        monkeypatch.setattr(ship_lock, "boottime_ns", lambda: now + int(75e9))
+        assert not somebody_ships(tmp_path)
