@@ -153,7 +153,7 @@ MUTANTS = [
     ),
     Mutant(
         "the next in turn is not passed by", "spool/file_lock.py",
-        "            self._wait_for_turn(deadline)\n", "", _LOCK,
+        "            if not _try_turn(self.descriptor):\n                self._wait_for_turn(deadline)\n", "", _LOCK,
     ),
     Mutant(
         "a stopped one does not keep its turn", "spool/file_lock.py",
