@@ -44,8 +44,8 @@ def write_file(disk: Disk, path: Path, data: bytes, *, mode: int = OWNER_ONLY) -
 
 
 def write_durably(path: Path, content: str | bytes, *, mode: int = OWNER_ONLY) -> None:
-    """`write_file` on the real disk, for text (UTF-8) as well; makes missing folders above."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """`write_file` on the real disk, for text (UTF-8) as well; makes the folder where it is missing."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     write_file(Disk(), path, content.encode() if isinstance(content, str) else content, mode=mode)
 
 

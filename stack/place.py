@@ -9,17 +9,19 @@ Where a stack lives: one folder, one range of ports. Two checkouts run side by s
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import socket
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from spool.clock import Deadline
+from spool.file_lock import FileLock
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 HOST = "127.0.0.1"
 SOCKET_PATH_MAX = 107
+_ALONE_TIMEOUT_S = 600.0
 BUCKETS = ("spool", "airflow-logs")
 
 OFFSETS = {
@@ -67,21 +69,13 @@ class Place:
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
         """One command at a time changes a stack. StackProblem when another is at work for longer than ten minutes."""
-        with (self.make("run") / "lock").open("a") as lock:
-            deadline = time.monotonic() + 600
-            while not _try_lock(lock.fileno()):
-                if time.monotonic() > deadline:
-                    raise StackProblem("another `make up` or `make down` is at work", "wait for it, or end it")
-                time.sleep(0.2)
+        lock = FileLock(self.make("run") / "lock")
+        try:
+            if not lock.acquire(Deadline.after(_ALONE_TIMEOUT_S)):
+                raise StackProblem("another `make up` or `make down` is at work", "wait for it, or end it")
             yield
-
-
-def _try_lock(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+        finally:
+            lock.close()
 
 
 def from_environment() -> Place:

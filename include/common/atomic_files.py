@@ -6,6 +6,9 @@ import hashlib
 import os
 from pathlib import Path
 
+from spool.disk import Disk
+from spool.durable_file import write_file
+
 # Names tried when the wanted one is taken; more copies than this of one file mean that something runs in a circle.
 COPIES_MAX = 1000
 
@@ -13,14 +16,7 @@ COPIES_MAX = 1000
 def write_durably(path: Path, content: str | bytes, mode: int = 0o640) -> None:
     """The whole content or, whenever we die, what was there before. Durable when it returns."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = temporary_path(path)
-    with temporary.open("wb") as file:
-        os.fchmod(file.fileno(), mode)
-        file.write(content.encode() if isinstance(content, str) else content)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-    fsync_folder(path.parent)
+    write_file(Disk(), path, content.encode() if isinstance(content, str) else content, mode=mode)
 
 
 def temporary_path(path: Path) -> Path:

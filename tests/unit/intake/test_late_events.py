@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from spool.errors import SpoolFull
+from spool.errors import EventRefused, SettingsError, SpoolFull
 from spool.event import Event
 from spool.intake.late_events import FOLDER, put_aside, sweep
 from tests.fakes.fake_spool_client import FakeSpoolClient
@@ -40,7 +40,7 @@ def test_a_refused_append_leaves_the_files_for_the_next_sweep(tmp_path):
     assert sweep(tmp_path, client) == {"appended": 0, "broken": 0}
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"stream": "airflow"}', "null"])
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"stream": "airflow"}', "null", "[" * 100_000])
 def test_a_file_that_cannot_be_read_is_kept_and_stops_nothing(tmp_path, text, caplog):
     put_aside(tmp_path, "airflow", event(2))
     bad = tmp_path / FOLDER / "0000000000001-x.json"
@@ -53,9 +53,55 @@ def test_a_file_that_cannot_be_read_is_kept_and_stops_nothing(tmp_path, text, ca
 
 def test_a_half_written_file_is_not_taken(tmp_path):
     put_aside(tmp_path, "airflow", event(1))
-    (tmp_path / FOLDER / "0000000000002-y.tmp").write_text('{"stream')
+    (tmp_path / FOLDER / ".0123456789abcdef0123456789abcdef.tmp").write_text('{"stream')
     assert sweep(tmp_path, FakeSpoolClient()) == {"appended": 1, "broken": 0}
 
 
 def test_a_folder_that_never_had_late_events_is_fine(tmp_path):
     assert sweep(tmp_path, FakeSpoolClient()) == {"appended": 0, "broken": 0}
+
+
+@pytest.mark.parametrize("odd", ["../../elsewhere", "/etc/passwd", "a/b", "x" * 300, "\0", "..", "ü"])
+def test_an_id_is_no_path(tmp_path, odd):
+    put_aside(tmp_path / "spool", "airflow", event(1)._replace(id=odd))
+    assert {path.parent for path in tmp_path.rglob("*") if path.is_file()} == {tmp_path / "spool" / FOLDER}
+    client = FakeSpoolClient()
+    sweep(tmp_path / "spool", client)
+    assert [one.id for one in client.appended["airflow"]] == [odd]
+
+
+def test_bytes_that_are_no_text_come_back_as_they_were(tmp_path):
+    put_aside(tmp_path, "airflow", event(1)._replace(value=b"\xff\0\x80", key=b"\xfe"))
+    client = FakeSpoolClient()
+    sweep(tmp_path, client)
+    assert [(one.value, one.key) for one in client.appended["airflow"]] == [(b"\xff\0\x80", b"\xfe")]
+
+
+class Picky(FakeSpoolClient):
+    """Refuses one event, and knows no stream called `gone`."""
+
+    def append(self, stream, events, **options):
+        if stream == "gone":
+            raise SettingsError("no stream gone")
+        if any(one.id == "id2" for one in events):
+            raise EventRefused("too large")
+        return super().append(stream, events, **options)
+
+
+def test_an_event_that_is_refused_for_good_stops_no_other(tmp_path):
+    paths = [put_aside(tmp_path, "airflow", event(n)) for n in (1, 2, 3)]
+    client = Picky()
+    assert sweep(tmp_path, client) == {"appended": 2, "broken": 1}
+    assert client.appended["airflow"] == [event(1), event(3)]
+    assert paths[1].with_suffix(".json.broken").exists()
+    assert sweep(tmp_path, client) == {"appended": 0, "broken": 0}
+
+
+def test_a_stream_that_is_gone_from_the_settings_stops_its_own_events_only_and_is_reported(tmp_path):
+    put_aside(tmp_path, "gone", event(1))
+    put_aside(tmp_path, "airflow", event(3))
+    client = Picky()
+    with pytest.raises(SettingsError, match="no stream gone"):
+        sweep(tmp_path, client)
+    assert client.appended["airflow"] == [event(3)]
+    assert len(list((tmp_path / FOLDER).glob("*.json"))) == 1
