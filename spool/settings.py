@@ -19,6 +19,8 @@ from spool.errors import SettingsError
 from spool.event import EVENT_BYTES_MAX, NAME, Acknowledgement
 
 FORMAT_VERSION = 1
+# A segment is laid out in memory as a whole, and one put has to carry it: at 200 kB/s that takes 5 minutes.
+SEAL_BYTES_MAX = 64 * 1024 * 1024
 _HINT = "docs/settings.md describes every key"
 _NAME_IS = "lower-case letters, digits and _, beginning with a letter or digit"
 
@@ -41,7 +43,9 @@ class StreamSettings(Block):
         Acknowledgement, Key("what `append` waits for: `s3` (the object store has it) or `disk` (fsynced on this host)")
     ] = "s3"
     persistent: Annotated[bool, Key("the spool folder survives a reboot; required for `acknowledgement: disk`")] = False
-    seal_bytes: Annotated[int, Key("a segment is sealed at this size", unit="bytes", above=0)] = 16 * 1024 * 1024
+    seal_bytes: Annotated[
+        int, Key("a segment is sealed at this size", unit="bytes", above=0, at_most=SEAL_BYTES_MAX)
+    ] = 16 * 1024 * 1024
     seal_age_s: Annotated[
         float,
         Key(

@@ -3,21 +3,20 @@ The object store over S3: PutObject with If-None-Match or If-Match, and a SHA-25
 answers.
 
 boto3's own retries are off: who calls knows better, and a put that is repeated silently could not tell its own earlier
-success from somebody else's. A call runs in a thread of its own, so that it ends in time whatever the network does; the
-thread of a call that was given up ends with its sockets' time-outs, and what it put nevertheless is found by the
-conditional put that follows.
+success from somebody else's. Reads are tried again here. Every call ends in time (bounded_call.py).
 """
 
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
-import threading
+import random
+import time
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future
 from functools import partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 import boto3
@@ -34,22 +33,33 @@ from spool.errors import (
     StoreUnavailable,
 )
 from spool.settings import Places
-from spool.store.object_store import ObjectInfo, StoredObject
-from spool.store.s3_errors import BUCKET_HINT, code_of, explain, status_of
+from spool.store.bounded_call import Load, NotInTime, bounded
+from spool.store.object_store import CALL_S, ObjectInfo, StoredObject
+from spool.store.s3_errors import BUCKET_HINT, NotAnAnswer, code_of, explain, status_of
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
-    from types_boto3_s3.type_defs import LifecycleRuleOutputTypeDef, ListObjectsV2OutputTypeDef
+    from types_boto3_s3.type_defs import GetObjectOutputTypeDef, LifecycleRuleOutputTypeDef, ListObjectsV2OutputTypeDef
 
-CALL_S = 10.0
-# Of one wait within a call: to connect (and between two pieces of a request), and for the answer.
+# Of one wait within a call: to connect (and between two pieces of a request), and for the next piece of the answer,
+# which begins only when a slow link has carried what the kernel had taken from us: some 10 MB at 200 kB/s.
 CONNECT_S = 3.0
-READ_S = 8.0
+READ_S = 60.0
+# Reading changes nothing, so a passing refusal (503) is worth another try before anybody hears of it.
+READ_TRIES = 4
+READ_AGAIN_S = 0.05
 # A replayer reads ahead with a few threads; each call holds one connection.
 CONNECTIONS_MAX = 16
 PAGE = 1000
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Read(Protocol[T_co]):
+    """A request that may be repeated. is_last: no further try follows."""
+
+    def __call__(self, load: Load, /, *, is_last: bool) -> T_co: ...
 
 
 def s3_store_from_places(places: Places) -> S3Store:
@@ -86,6 +96,8 @@ def client_config(*, path_style: bool) -> Config:
         s3={"addressing_style": "path" if path_style else "auto"},
         # Our own SHA-256 is sent with each put; without this boto3 would add a CRC32 besides.
         request_checksum_calculation="when_required",
+        # Asked for with each whole object. Some stores answer a part with the checksum of the whole, which no part has.
+        response_checksum_validation="when_required",
     )
 
 
@@ -103,54 +115,54 @@ class S3Store:
         self._bucket_exists = False
 
     def put_if_absent(self, key: str, body: bytes, metadata: Mapping[str, str]) -> str:
-        def put() -> str:
-            answer = self._client.put_object(
-                Bucket=self._bucket, Key=key, Body=body, Metadata=dict(metadata), IfNoneMatch="*",
-                ChecksumSHA256=_sha256(body),
-            )  # fmt: skip
-            return answer["ETag"]
-
         self._demand_bucket()
-        return self._call(key, put, {412: ObjectExists})
+        return self._put(key, body, {412: ObjectExists}, Metadata=dict(metadata), IfNoneMatch="*")
 
     def put_if_match(self, key: str, body: bytes, etag: str | None) -> str:
-        def put() -> str:
-            checksum = _sha256(body)
-            if etag is None:
-                answer = self._client.put_object(
-                    Bucket=self._bucket, Key=key, Body=body, IfNoneMatch="*", ChecksumSHA256=checksum
-                )
-            else:
-                answer = self._client.put_object(
-                    Bucket=self._bucket, Key=key, Body=body, IfMatch=etag, ChecksumSHA256=checksum
-                )
+        self._demand_bucket()
+        condition = {"IfNoneMatch": "*"} if etag is None else {"IfMatch": etag}
+        # AWS answers 404 where the object of an If-Match does not exist, others 412.
+        return self._put(key, body, {412: PreconditionFailed, 404: PreconditionFailed}, **condition)
+
+    def _put(self, key: str, body: bytes, answers: Mapping[int, type[SpoolError]], **options: Any) -> str:
+        checksum = base64.b64encode(hashlib.sha256(body).digest()).decode()
+
+        def put(_: Load) -> str:
+            answer = self._client.put_object(
+                Bucket=self._bucket, Key=key, Body=body, ChecksumSHA256=checksum, **options
+            )
+            if answer.get("ChecksumSHA256", checksum) != checksum:
+                raise NotAnAnswer("another checksum than that of what was sent")
             return answer["ETag"]
 
-        self._demand_bucket()
-        # AWS answers 404 where the object of an If-Match does not exist, others 412.
-        return self._call(key, put, {412: PreconditionFailed, 404: PreconditionFailed})
+        return self._call(key, put, answers, Load(len(body)))
 
     def get(self, key: str) -> StoredObject:
-        def get() -> StoredObject:
-            answer = self._client.get_object(Bucket=self._bucket, Key=key)
-            return StoredObject(answer["Body"].read(), answer["ETag"], _lower(answer["Metadata"]))
+        def get(load: Load, *, is_last: bool) -> StoredObject:
+            # A checksum that is wrong each time is the object's own: then its reader has to see it.
+            mode: dict[str, Any] = {} if is_last else {"ChecksumMode": "ENABLED"}
+            answer = self._client.get_object(Bucket=self._bucket, Key=key, **mode)
+            return StoredObject(_body(answer, load), answer["ETag"], _lower(answer["Metadata"]))
 
-        return self._call(key, get, {404: ObjectMissing})
+        return self._read(key, get, {404: ObjectMissing})
 
     def metadata(self, key: str) -> Mapping[str, str]:
-        def head() -> Mapping[str, str]:
-            return _lower(self._client.head_object(Bucket=self._bucket, Key=key)["Metadata"])
+        def head(_: Load, *, is_last: bool) -> Mapping[str, str]:
+            answer = self._client.head_object(Bucket=self._bucket, Key=key)
+            _demand_etag(answer)
+            return _lower(answer["Metadata"])
 
-        return self._call(key, head, {404: ObjectMissing})
+        return self._read(key, head, {404: ObjectMissing})
 
     def get_tail(self, key: str, size_bytes: int) -> bytes:
-        def get() -> bytes:
+        def get(load: Load, *, is_last: bool) -> bytes:
             answer = self._client.get_object(Bucket=self._bucket, Key=key, Range=f"bytes=-{size_bytes}")
-            return answer["Body"].read()
+            # A store that knows no ranges sends the whole object.
+            return _body(answer, load)[-size_bytes:]
 
         # 416: an empty object has no last bytes.
         try:
-            return self._call(key, get, {404: ObjectMissing, 416: _EmptyObject})
+            return self._read(key, get, {404: ObjectMissing, 416: _EmptyObject})
         except _EmptyObject:
             return b""
 
@@ -163,10 +175,10 @@ class S3Store:
             yield from (line["Prefix"].removeprefix(prefix).rstrip("/") for line in page.get("CommonPrefixes", []))
 
     def delete(self, key: str) -> None:
-        self._call(key, lambda: self._client.delete_object(Bucket=self._bucket, Key=key), {})
+        self._read(key, lambda _, is_last: self._client.delete_object(Bucket=self._bucket, Key=key), {})
 
     def expiring_prefixes(self) -> tuple[str, ...]:
-        def rules() -> tuple[str, ...]:
+        def rules(_: Load, *, is_last: bool) -> tuple[str, ...]:
             try:
                 answer = self._client.get_bucket_lifecycle_configuration(Bucket=self._bucket)
             except ClientError as error:
@@ -177,14 +189,14 @@ class S3Store:
             enabled = (rule for rule in answer.get("Rules", []) if rule["Status"] == "Enabled")
             return tuple(_prefix(rule) for rule in enabled if "Expiration" in rule)
 
-        return self._call("its lifecycle rules", rules, {})
+        return self._read("its lifecycle rules", rules, {})
 
     def _demand_bucket(self) -> None:
         """StoreRefused for a bucket that does not exist: some stores would make it with the first put."""
         if self._bucket_exists:
             return
 
-        def head() -> None:
+        def head(_: Load, *, is_last: bool) -> None:
             try:
                 self._client.head_bucket(Bucket=self._bucket)
             except ClientError as error:
@@ -192,37 +204,56 @@ class S3Store:
                 if status_of(error) != HTTPStatus.FORBIDDEN:
                     raise
 
-        self._call("", head, {404: _NoBucket})
+        self._read("", head, {404: _NoBucket})
         self._bucket_exists = True
 
     def _pages(self, prefix: str, first: Mapping[str, str]) -> Iterator[ListObjectsV2OutputTypeDef]:
         more = dict(first)
         while True:
-            page = self._call(prefix, partial(self._page, prefix, more), {})
+            page = self._read(prefix, partial(self._page, prefix, more), {})
             yield page
             if not page["IsTruncated"] or "NextContinuationToken" not in page:
                 return
             more = {**first, "ContinuationToken": page["NextContinuationToken"]}
 
-    def _page(self, prefix: str, more: Mapping[str, Any]) -> ListObjectsV2OutputTypeDef:
-        return self._client.list_objects_v2(Bucket=self._bucket, Prefix=prefix, MaxKeys=PAGE, **more)
+    def _page(self, prefix: str, more: Mapping[str, Any], _: Load, *, is_last: bool) -> ListObjectsV2OutputTypeDef:
+        page = self._client.list_objects_v2(Bucket=self._bucket, Prefix=prefix, MaxKeys=PAGE, **more)
+        if "IsTruncated" not in page:
+            raise NotAnAnswer("no list of objects")
+        return page
 
-    def _call(self, key: str, action: Callable[[], T], answers: Mapping[int, type[SpoolError]]) -> T:
-        """Run `action` for at most `call_s`; `answers` are the statuses that the caller waits for."""
+    def _read(self, key: str, action: Read[T], answers: Mapping[int, type[SpoolError]]) -> T:
+        """An action that may be repeated: a passing failure is tried again a few times, one that took long is not."""
+        for number in range(1, READ_TRIES + 1):
+            try:
+                return self._call(key, partial(action, is_last=number == READ_TRIES), answers, Load())
+            except _GivenUp:
+                raise
+            except StoreUnavailable:
+                if number == READ_TRIES:
+                    raise
+                time.sleep(random.uniform(1, 2) * READ_AGAIN_S * 2 ** (number - 1))
+        raise AssertionError("unreachable")
+
+    def _call(self, key: str, action: Callable[[Load], T], answers: Mapping[int, type[SpoolError]], load: Load) -> T:
+        """Run `action` within the time for its load; `answers` are statuses that the caller expects."""
         where = f"s3://{self._bucket}/{key}"
-        outcome: Future[T] = Future()
-        threading.Thread(target=_settle, args=(outcome, action), name="spool-s3", daemon=True).start()
         try:
-            return outcome.result(self._call_s)
-        except TimeoutError:
-            raise StoreUnavailable(f"{where}: no answer within {self._call_s:g} s", hint="it is asked again") from None
+            return bounded(action, load, self._call_s)
+        except NotInTime:
+            limit_s = load.limit_s(self._call_s)
+            raise _GivenUp(f"{where}: no answer within {limit_s:g} s", hint="it is asked again") from None
         except ClientError as error:
             answer = answers.get(status_of(error))
             if answer is not None and code_of(error) != "NoSuchBucket":
                 raise answer(where) from None
             raise explain(error, where) from error
-        except (BotoCoreError, OSError) as error:
+        except (BotoCoreError, OSError, NotAnAnswer, KeyError) as error:
             raise explain(error, where) from error
+
+
+class _GivenUp(StoreUnavailable):
+    """It took its whole time; trying again at once would take it again."""
 
 
 class _NoBucket(StoreRefused):
@@ -236,15 +267,17 @@ class _EmptyObject(SpoolError):
     """An answer to a range that an empty object has not; never leaves this module."""
 
 
-def _settle(outcome: Future[T], action: Callable[[], T]) -> None:
-    try:
-        outcome.set_result(action())
-    except BaseException as error:  # noqa: BLE001  it is raised in the thread that waits
-        outcome.set_exception(error)
+def _body(answer: GetObjectOutputTypeDef, load: Load) -> bytes:
+    with contextlib.closing(answer["Body"]) as body:
+        _demand_etag(answer)
+        load.size_bytes = answer["ContentLength"]
+        return body.read()
 
 
-def _sha256(body: bytes) -> str:
-    return base64.b64encode(hashlib.sha256(body).digest()).decode()
+def _demand_etag(answer: Mapping[str, Any]) -> None:
+    """Every answer about an object has one; a proxy's or a portal's page has none."""
+    if not answer.get("ETag"):
+        raise NotAnAnswer("no ETag")
 
 
 def _lower(metadata: Mapping[str, str]) -> dict[str, str]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +21,7 @@ from spool.errors import (
     StoreUnavailable,
 )
 from spool.store import s3_store
-from spool.store.object_store import ObjectStore
+from spool.store.object_store import SLOWEST_BYTES_PER_S, ObjectStore
 from spool.store.probe import probe_store
 from spool.store.s3_store import S3Store, client_config, s3_store_from_places
 from tests.fakes.s3_proxy import ProxyFault, S3Proxy
@@ -38,6 +41,8 @@ def proxy(seaweed: Seaweed) -> Iterator[S3Proxy]:
 def store(seaweed: Seaweed, proxy: S3Proxy) -> S3Store:
     """Through the proxy, to a bucket of its own."""
     proxy.faults.clear()
+    proxy.requests.clear()
+    proxy.bytes_per_s = 0
     return seaweed.store(proxy.endpoint)
 
 
@@ -94,9 +99,10 @@ def test_a_late_put_cannot_replace_another_folders_segment(tmp_path: Path, store
 
 def test_half_an_answer_is_no_answer(store: S3Store, proxy: S3Proxy) -> None:
     store.put_if_absent("r/a", b"x" * 100_000, {})
-    proxy.faults.append(ProxyFault("GET", "cut", "r/a"))
+    proxy.faults.append(ProxyFault("GET", "cut", "r/a", times=s3_store.READ_TRIES))
     with pytest.raises(StoreUnavailable):
         store.get("r/a")
+    assert proxy.faults == []
     assert store.get("r/a").body == b"x" * 100_000
 
 
@@ -250,5 +256,99 @@ def test_a_bucket_with_lifecycle_expiry_on_the_root_is_refused(
 
 def test_the_clients_settings_bound_every_wait() -> None:
     config = client_config(path_style=True)
-    assert max(config.connect_timeout, config.read_timeout) < s3_store.CALL_S <= 10  # type: ignore[attr-defined]
+    # No socket waits for ever; the call itself ends sooner, whatever its sockets do.
+    assert 0 < config.connect_timeout < s3_store.CALL_S <= 10  # type: ignore[attr-defined]
+    assert 0 < config.read_timeout <= 60  # type: ignore[attr-defined]
     assert config.retries == {"total_max_attempts": 1, "mode": "standard"}  # type: ignore[attr-defined]
+
+
+def test_each_put_carries_the_sha256_of_its_body(store: S3Store, proxy: S3Proxy) -> None:
+    body = b"what is stored is what was sent"
+    store.put_if_absent("r/a", body, {})
+    etag = store.put_if_match("r/b", body, None)
+    store.put_if_match("r/b", body, etag)
+    digest = base64.b64encode(hashlib.sha256(body).digest()).decode()
+    puts = [headers for method, path, headers in proxy.requests if method == "PUT"]
+    assert len(puts) == 3
+    for headers in puts:
+        assert {name.lower(): value for name, value in headers.items()}["x-amz-checksum-sha256"] == digest
+
+
+READS = {
+    "get": lambda store: store.get("r/a").body,
+    "metadata": lambda store: store.metadata("r/a"),
+    "get_tail": lambda store: store.get_tail("r/a", 3),
+    "list": lambda store: [line.key for line in store.list("r/")],
+    "folders": lambda store: list(store.folders("")),
+    "expiring_prefixes": lambda store: store.expiring_prefixes(),
+}
+
+
+@pytest.mark.parametrize("name", READS)
+def test_a_read_survives_what_passes_and_names_what_does_not(name: str, store: S3Store, proxy: S3Proxy) -> None:
+    store.put_if_absent("r/a", b"abcdef", {"x": "y"})
+    read = READS[name]
+    expected = read(store)
+    method = "HEAD" if name == "metadata" else "GET"
+    for status, code in ((503, "SlowDown"), (500, "InternalError"), (429, "TooManyRequests")):
+        proxy.faults.append(ProxyFault(method, "status", "", s3_store.READ_TRIES - 1, status, code))
+        assert read(store) == expected
+        assert proxy.faults == []
+        proxy.faults.append(ProxyFault(method, "status", "", s3_store.READ_TRIES, status, code))
+        with pytest.raises(StoreUnavailable, match=str(status)):
+            read(store)
+
+
+@pytest.mark.parametrize("name", [name for name in READS if name != "expiring_prefixes"])
+def test_a_page_of_a_proxy_is_no_answer(name: str, store: S3Store, proxy: S3Proxy) -> None:
+    store.put_if_absent("r/a", b"abcdef", {"x": "y"})
+    proxy.faults.append(ProxyFault("*", "page", "", s3_store.READ_TRIES))
+    with pytest.raises(StoreUnavailable) as caught:
+        READS[name](store)
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize("kind", ["swallow", "page"])
+def test_a_put_that_was_only_answered_leaves_everything_here(
+    kind: str, tmp_path: Path, store: S3Store, proxy: S3Proxy
+) -> None:
+    host = SpoolHost(tmp_path / "spool", store)
+    host.append_segments("a", 2)
+    proxy.faults.append(ProxyFault("PUT", kind, ".seg", times=3))
+    for _ in range(3):
+        with pytest.raises(StoreUnavailable):
+            host.ship()
+        assert host.files() == ["000000000000.sealed", "000000000001.sealed", "000000000002.open"]
+    host.ship()
+    assert values(store) == numbered("a", 2)
+
+
+def test_a_part_with_the_checksum_of_the_whole_is_readable(store: S3Store, proxy: S3Proxy) -> None:
+    store.put_if_absent("r/a", bytes(200_000) + b"end", {})
+    proxy.faults.append(ProxyFault("GET", "whole_sum", "r/a"))
+    assert store.get_tail("r/a", 3) == b"end"
+    assert proxy.faults == []
+
+
+def test_an_object_with_a_wrong_checksum_is_read_again_and_then_left_to_its_reader(
+    store: S3Store, proxy: S3Proxy
+) -> None:
+    store.put_if_absent("r/a", b"abc", {})
+    proxy.faults.append(ProxyFault("GET", "whole_sum", "r/a", times=100))
+    assert store.get("r/a").body == b"abc"
+    assert proxy.faults[0].times == 100 - s3_store.READ_TRIES
+
+
+def test_a_large_object_passes_a_slow_link(seaweed: Seaweed, proxy: S3Proxy) -> None:
+    proxy.faults.clear()
+    # The same relation of size, speed and limit as 6 MB over 400 kB/s within 10 s.
+    store = S3Store(seaweed.client(proxy.endpoint), seaweed.bucket(), call_s=0.5)
+    body = os.urandom(600_000)
+    store.put_if_absent("r/small", b"", {})
+    proxy.bytes_per_s = 2 * SLOWEST_BYTES_PER_S
+    try:
+        store.put_if_absent("r/a", body, {})
+        assert store.get("r/a").body == body
+        assert store.get_tail("r/a", 500_000) == body[-500_000:]
+    finally:
+        proxy.bytes_per_s = 0

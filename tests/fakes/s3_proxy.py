@@ -9,6 +9,11 @@ An HTTP proxy on loopback in front of a real S3, that fails on demand.
     status        answers `status` with S3's XML for `code`; the store gets nothing
     cut           half of the answer's body, then the connection is closed
     stall         takes the request and answers nothing for `seconds`
+    swallow       answers a put like the store; the store gets nothing
+    page          answers 200 with an HTML page, as a proxy's sign-in page does
+    whole_sum     answers with the checksum of another body, as stores do that answer a part with that of the whole
+
+`bytes_per_s` is the speed of the link, in both directions; 0 for no limit. `requests` is what came in.
 """
 
 from __future__ import annotations
@@ -22,6 +27,7 @@ from http.server import BaseHTTPRequestHandler
 from types import TracebackType
 
 _CHUNK_MAX = 64 * 1024 * 1024
+_PIECE = 16 * 1024
 
 
 @dataclass
@@ -49,6 +55,8 @@ class S3Proxy:
     def __init__(self, host: str, port: int) -> None:
         self.faults: list[ProxyFault] = []
         self.answers: list[tuple[str, int]] = []
+        self.requests: list[tuple[str, str, dict[str, str]]] = []
+        self.bytes_per_s = 0
         self._target = (host, port)
         self._delayed: list[_Request] = []
         self._mutex = threading.Lock()
@@ -67,7 +75,12 @@ class S3Proxy:
                 size = int(self.headers.get("Content-Length") or 0)
                 assert size <= _CHUNK_MAX
                 headers = {name: value for name, value in self.headers.items() if name.lower() != "expect"}
-                proxy._serve(self, _Request(self.command, self.path, headers, self.rfile.read(size)))
+                body = bytearray()
+                while len(body) < size:
+                    body += self.rfile.read(min(_PIECE, size - len(body)))
+                    proxy._take_time(_PIECE)
+                proxy.requests.append((self.command, self.path, headers))
+                proxy._serve(self, _Request(self.command, self.path, headers, bytes(body)))
 
             def log_message(self, *_: object) -> None:
                 pass
@@ -112,6 +125,15 @@ class S3Proxy:
             status, headers, body = self._forward(request)
             self._answer(client, request, status, headers, body, sent=len(body) // 2)
             client.close_connection = True
+        elif fault.kind == "swallow":
+            self._answer(client, request, 200, {"ETag": '"0123"'}, b"")
+        elif fault.kind == "page":
+            page = b"<!DOCTYPE html><html><body>Please sign in</body></html>"
+            self._answer(client, request, 200, {"Content-Type": "text/html"}, page)
+        elif fault.kind == "whole_sum":
+            status, headers, body = self._forward(request)
+            others = {name: value for name, value in headers.items() if "checksum" not in name.lower()}
+            self._answer(client, request, status, {**others, "x-amz-checksum-sha256": "A" * 43 + "="}, body)
         elif fault.kind == "stall":
             time.sleep(fault.seconds)
             client.close_connection = True
@@ -135,8 +157,12 @@ class S3Proxy:
         dropped = ("connection", "transfer-encoding", "keep-alive")
         return answer.status, {name: value for name, value in answer.getheaders() if name.lower() not in dropped}, body
 
-    @staticmethod
+    def _take_time(self, size_bytes: int) -> None:
+        if self.bytes_per_s:
+            time.sleep(size_bytes / self.bytes_per_s)
+
     def _answer(
+        self,
         client: BaseHTTPRequestHandler,
         request: _Request,
         status: int,
@@ -152,7 +178,11 @@ class S3Proxy:
             client.send_header("Content-Length", str(len(body)))
         client.end_headers()
         if request.method != "HEAD":
-            client.wfile.write(body[:sent])
+            rest = memoryview(body)[:sent]
+            while rest:
+                client.wfile.write(rest[:_PIECE])
+                self._take_time(len(rest[:_PIECE]))
+                rest = rest[_PIECE:]
         client.wfile.flush()
 
     def _fault(self, request: _Request) -> ProxyFault | None:
