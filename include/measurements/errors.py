@@ -3,6 +3,7 @@ Errors of the measurements, leaves of the engine's tree.
 
     TerminalError
     ├── MeasurementReportRefused  one report cannot go on; it is moved to errored/<reason>, the next one follows
+    ├── MeasurementReportsStuck   some reports can neither go on nor be moved to errored; the others went on
     ├── MongoRefused              MongoDB will never do what is asked (credentials, command)
     └── RestoreRefused            the archived report cannot be restored as asked; nothing was changed
     TransientError
@@ -22,6 +23,10 @@ class MeasurementReportRefused(TerminalError):
             message, hint=f"see errored/{reason}; `python -m include.measurements.sanitize redrive` sends it back"
         )
         self.reason = reason
+
+
+class MeasurementReportsStuck(TerminalError):
+    """Raised at the end of a run; the message names them."""
 
 
 class MongoRefused(TerminalError):

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+NATURAL_KEY = ("probe_asn", "start_time", "test_name", "input_hashes")
 UNKNOWN_COUNTRY = "ZZ"
 _COUNTRY = re.compile(r"[A-Z]{2}\Z")
 _TIME_FORMAT = "%Y-%m-%d %H:%M:%S"
@@ -21,9 +22,10 @@ def report_id(header: Mapping[str, Any], report_file: str) -> str:
 
     A batch has its name from the collector on, so the same file has the same path whenever it is collected or
     restored. The hash of the original would do as well, but it must not get about: of a report that says nothing but
-    an address, the address could be found by trying.
+    an address, the address could be found by trying. That the same report does not come in from two batches is
+    checked at the import, by its entries (docs/decisions/0009-a-report-is-imported-once.md).
     """
-    parts = [header.get(name) for name in ("probe_asn", "start_time", "test_name", "input_hashes")]
+    parts = [header.get(name) for name in NATURAL_KEY]
     text = json.dumps([*parts, report_file], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:40]
 
@@ -42,15 +44,13 @@ def country(header: Mapping[Any, Any]) -> str:
 def started_at(header: Mapping[Any, Any]) -> datetime | None:
     """When the test began, from `start_time` (seconds since 1970) or `test_start_time`; None where neither says it."""
     seconds = header.get("start_time")
-    if isinstance(seconds, int | float) and not isinstance(seconds, bool) and math.isfinite(seconds):
-        try:
-            return datetime.fromtimestamp(seconds, UTC)
-        except (ValueError, OverflowError, OSError):
-            return None
     text = header.get("test_start_time")
-    if isinstance(text, datetime):
-        return text if text.tzinfo else text.replace(tzinfo=UTC)
     try:
+        if isinstance(seconds, int | float) and not isinstance(seconds, bool) and math.isfinite(seconds):
+            return datetime.fromtimestamp(seconds, UTC)
+        if isinstance(text, datetime):
+            return (text if text.tzinfo else text.replace(tzinfo=UTC)).astimezone(UTC)
         return datetime.strptime(str(text), _TIME_FORMAT).replace(tzinfo=UTC)
-    except ValueError:
+    except (ValueError, OverflowError, OSError):
+        # No date of the calendar: before the year 1, after 9999, or text in another form.
         return None

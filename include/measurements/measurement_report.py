@@ -28,8 +28,8 @@ def documents(path: Path) -> Iterator[Document]:
                 if not isinstance(document, dict):
                     raise MeasurementReportRefused("unparsable", f"{path.name}: document {number} is no mapping")
                 yield document
-        except (yaml.YAMLError, ValueError, RecursionError) as error:
-            # ValueError: numbers and dates that look right and are not. The text may hold report contents.
+        except (yaml.YAMLError, ValueError, ArithmeticError, LookupError, TypeError, RecursionError) as error:
+            # Numbers, dates and keys that look right to the parser and are not. The text may hold report contents.
             raise MeasurementReportRefused("unparsable", f"{path.name}: {type(error).__name__}") from None
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import bson
 
-from include.measurements.identity import measurement_id, report_id
+from include.measurements.identity import NATURAL_KEY, measurement_id, report_id
 from include.measurements.load.mongo_store import Written
 from include.measurements.load.prepared_file import Prepared
 
@@ -37,7 +37,7 @@ class MemoryMeasurements:
             self.measurements[name] = {"_id": name, "report_id": identity, "number": number, **bson.decode(entry)}
             total += 1
         inserted = len(self.measurements) - before
-        self.reports[identity] = {**about.header, "file": report_file}
+        self.reports[identity] = {**about.header, "file": report_file, "content": about.content_sha256}
         for name in [n for n, row in self.measurements.items() if row["report_id"] == identity]:
             if self.measurements[name]["number"] >= total:
                 del self.measurements[name]
@@ -52,6 +52,13 @@ class MemoryMeasurements:
 
     def report_ids(self, report_file: str) -> list[str]:
         return [identity for identity, row in self.reports.items() if row["file"] == report_file]
+
+    def same_reports(self, about: Prepared) -> list[str]:
+        return [
+            str(row["file"])
+            for row in self.reports.values()
+            if row["content"] == about.content_sha256 and all(row.get(n) == about.header.get(n) for n in NATURAL_KEY)
+        ]
 
     def whole(self, identity: str) -> dict[str, Any] | None:
         return self.measurements.get(identity)

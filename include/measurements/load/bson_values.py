@@ -6,7 +6,8 @@ Any value YAML can give, as one that BSON and every MongoDB can hold.
     bytes                        text where it is UTF-8 without NUL, else {"data": base64, "format": "base64"}
     integer beyond 64 bits       {"data": digits, "format": "integer"}
     float, NaN, infinities       themselves
-    date with time               a date of BSON (milliseconds); one without time: text, ISO 8601
+    date with time               a date of BSON (milliseconds); one that in UTC lies before the year 1 or after 9999:
+                                 text, ISO 8601, as one without time
     set, tuple                   list; sets are sorted, so that one set has one form
     key with `.`, first `$`, %   the same with %2E, %24, %25 (and %00 for NUL): decoded by any URL library
     key that is no text          its JSON; where that makes two keys equal: {"pairs": [[key, value], ...]}
@@ -51,12 +52,11 @@ def value(given: object, depth: int = 0) -> object:  # noqa: C901 - one line for
     if isinstance(given, list | tuple):
         return [value(item, depth + 1) for item in given]
     if isinstance(given, set | frozenset):
-        return [value(item, depth + 1) for item in sorted(given, key=repr)]
+        return sorted((value(item, depth + 1) for item in given), key=repr)
     if isinstance(given, bytes):
         return _from_bytes(given)
     if isinstance(given, datetime):
-        # PyYAML gives dates without zone in UTC.
-        return given if given.tzinfo else given.replace(tzinfo=UTC)
+        return _in_utc(given)
     if isinstance(given, date):
         return given.isoformat()
     raise MeasurementReportRefused("unknown_type", f"an entry holds a {type(given).__name__}")
@@ -74,6 +74,15 @@ def _key(key: object) -> str:
     if "%" in text or "." in text or "\0" in text:
         text = text.replace("%", "%25").replace(".", "%2E").replace("\0", "%00")
     return "%24" + text[1:] if text.startswith("$") else text
+
+
+def _in_utc(given: datetime) -> object:
+    # PyYAML gives dates without zone in UTC.
+    aware = given if given.tzinfo else given.replace(tzinfo=UTC)
+    try:
+        return aware.astimezone(UTC)
+    except OverflowError:
+        return given.isoformat()
 
 
 def _digits(number: int) -> str:

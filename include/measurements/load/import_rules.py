@@ -16,6 +16,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from include.measurements.load import bson_values
+
 Entry = dict[Any, Any]
 
 
@@ -69,7 +71,7 @@ def _vendor_answers_as_list(entry: Entry) -> None:
 
 
 def _as_list(value: object) -> object:
-    return sorted(value, key=repr) if isinstance(value, set | frozenset) else value
+    return bson_values.value(value) if isinstance(value, set | frozenset) else value
 
 
 _RULES: tuple[tuple[Callable[[str], bool], Callable[[Entry], None]], ...] = (

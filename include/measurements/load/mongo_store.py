@@ -14,7 +14,6 @@ from __future__ import annotations
 import hashlib
 import struct
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -24,8 +23,9 @@ from pymongo import ASCENDING, IndexModel, InsertOne, ReplaceOne, errors
 from pymongo.collection import Collection
 from pymongo.database import Database
 
-from include.measurements.errors import MongoRefused, MongoUnavailable
-from include.measurements.identity import country, measurement_id, report_id, started_at
+from include.measurements.errors import MeasurementReportRefused, MongoRefused
+from include.measurements.identity import NATURAL_KEY, country, measurement_id, report_id, started_at
+from include.measurements.load.mongo_errors import DUPLICATE_KEY, mapped_errors, refusals_of_documents
 from include.measurements.load.prepared_file import Prepared
 from spool import failpoints
 
@@ -39,8 +39,6 @@ KEPT_FIELD_BYTES_MAX = 4096
 # One message to the server: well below its 48 MB, and enough that round trips do not count.
 BULK_DOCUMENTS, BULK_BYTES = 1000, 8 * 1024 * 1024
 
-_DUPLICATE_KEY = 11000
-_ACCESS_DENIED = (13, 18, 8000)
 _INT32 = struct.Struct("<i")
 
 failpoints.declare("measurements.report_begun", "measurements.bulk_written", "measurements.report_finished")
@@ -69,17 +67,33 @@ class MeasurementStore:
                 [
                     IndexModel([("test_name", ASCENDING), ("spillway.started_at", ASCENDING)]),
                     IndexModel([("spillway.report_file", ASCENDING)]),
+                    IndexModel([("spillway.content_sha256", ASCENDING)]),
                 ]
             )
             self._measurements.create_indexes(
-                [IndexModel([("report_id", ASCENDING), ("number", ASCENDING)], unique=True)]
+                [
+                    IndexModel([("report_id", ASCENDING), ("number", ASCENDING)], unique=True),
+                    # Few measurements are of bridges: only they are read for the table of blocked bridges.
+                    IndexModel([("bridge_hashed_fingerprint", ASCENDING)], sparse=True),
+                ]
             )
 
     def put(self, about: Prepared, entries: Iterable[bytes], report_file: str) -> Written:
-        """Write a report and all its entries. Acknowledged by the server when it returns."""
+        """
+        Write a report and all its entries. Acknowledged by the server when it returns.
+
+        MeasurementReportRefused where the server takes others but not this one; nothing of it is left then.
+        """
         identity = report_id(about.header, report_file)
+        try:
+            return self._put(identity, about, entries, report_file)
+        except MeasurementReportRefused:
+            self.delete(identity)
+            raise
+
+    def _put(self, identity: str, about: Prepared, entries: Iterable[bytes], report_file: str) -> Written:
         inserted = replaced = 0
-        with mapped_errors():
+        with mapped_errors(), refusals_of_documents():
             self._reports.replace_one({"_id": identity}, _report(identity, about, report_file), upsert=True)
             failpoints.reach("measurements.report_begun")
             for bulk in _bulks(self._documents(identity, entries)):
@@ -105,6 +119,14 @@ class MeasurementStore:
         """Ids of the reports that were imported from this file."""
         with mapped_errors():
             return [row["_id"] for row in self._reports.find({"spillway.report_file": report_file}, {"_id": 1})]
+
+    def same_reports(self, about: Prepared) -> list[str]:
+        """Files of whole reports with the same natural key and the same entries, this one's own among them."""
+        query = {"spillway.content_sha256": about.content_sha256, "spillway.complete": True}
+        with mapped_errors():
+            rows = list(self._reports.find(query, {**dict.fromkeys(NATURAL_KEY, 1), "spillway.report_file": 1}))
+        wanted = [about.header.get(name) for name in NATURAL_KEY]
+        return [row["spillway"]["report_file"] for row in rows if [row.get(name) for name in NATURAL_KEY] == wanted]
 
     def _remove_older(self, identity: str, count: int, report_file: str) -> None:
         """Of an earlier form of the same file: entries beyond the last, and the report under another header."""
@@ -139,7 +161,7 @@ class MeasurementStore:
             self._measurements.bulk_write([InsertOne(document) for document in bulk], ordered=False)
         except errors.BulkWriteError as error:
             failed = error.details["writeErrors"]
-            if any(one["code"] != _DUPLICATE_KEY for one in failed) or error.details.get("writeConcernErrors"):
+            if any(one["code"] != DUPLICATE_KEY for one in failed) or error.details.get("writeConcernErrors"):
                 raise
             again = [bulk[one["index"]] for one in failed]
             self._measurements.bulk_write(
@@ -162,23 +184,6 @@ def whole_measurement(database: Database[Document], identity: str) -> Document |
     if hashlib.sha256(entry).hexdigest() != row["oversize"]["sha256"]:
         raise MongoRefused(f"the parts of {identity} do not make the entry", hint="import its report again")
     return {"_id": row["_id"], "report_id": row["report_id"], "number": row["number"], **bson.decode(entry)}
-
-
-@contextmanager
-def mapped_errors() -> Iterator[None]:
-    """Errors of the driver as ours."""
-    try:
-        yield
-    except (errors.ConnectionFailure, errors.ExecutionTimeout, errors.WTimeoutError) as error:
-        raise MongoUnavailable(
-            f"MongoDB: {type(error).__name__}", hint="is it up? see docs/runbooks/mongodb.md"
-        ) from error
-    except errors.OperationFailure as error:
-        denied = error.code in _ACCESS_DENIED
-        hint = "check user and password of the connection" if denied else "the server's log says more"
-        raise MongoRefused(f"MongoDB refused: code {error.code}", hint=hint) from error
-    except (errors.ConfigurationError, errors.InvalidURI) as error:
-        raise MongoRefused(f"MongoDB: {type(error).__name__}", hint="check the connection's address") from error
 
 
 def _report(identity: str, about: Prepared, report_file: str) -> Document:

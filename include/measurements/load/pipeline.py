@@ -20,7 +20,9 @@ from pymongo.database import Database
 from include.common.atomic_files import write_durably
 from include.common.emit import Emit
 from include.common.stage_ledger import StageLedger
+from include.measurements.archived_originals import is_file
 from include.measurements.config import MeasurementSettings
+from include.measurements.errors import MeasurementReportRefused
 from include.measurements.load import bridges, prepared_file, stage
 from include.measurements.load.mongo_reader import CONNECTION, REACHABILITY, observations
 from include.measurements.load.mongo_store import Document, MeasurementStore
@@ -51,6 +53,7 @@ def import_reports(
 
     def act(report: str) -> stage.Payload:
         with prepared_file.opened(folders.path("reports", report), folders.prepared_path(report)) as prepared:
+            _refuse_duplicate(report, store.same_reports(prepared.about), folders)
             written = store.put(prepared.about, prepared.entries(), report)
         return {"report_id": written.report_id, "inserted": written.inserted, "replaced": written.replaced}
 
@@ -59,6 +62,13 @@ def import_reports(
         summary = stage.run(IMPORT, act, folders, ledger, emit, limit)
         _remove_prepared(folders)
     return summary
+
+
+def _refuse_duplicate(report: str, same: list[str], folders: StateFolders) -> None:
+    # A file that has left all states leaves its place: it was restored, or taken away.
+    others = [file for file in same if file != report and is_file(folders.path("imported", file))]
+    if others:
+        raise MeasurementReportRefused("duplicate", f"the same measurement report was imported from {others[0]}")
 
 
 def export_bridges(

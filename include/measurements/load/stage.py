@@ -7,28 +7,34 @@ One stage moves reports from one state folder to the next. For every report, in 
     4. tell the event
     5. settle the counts
 
-A report that cannot go on ends in errored/<reason> instead of 2 and 3. A process that dies leaves the report in the
-first folder (then all is done again) or in the next (then the next run's recovery does 4 and 5).
+Whatever goes wrong with one report is a verdict on it: it ends in errored/<reason> instead of 2 and 3, and the next one
+follows. Faults of the machine, the database or the spool end the run, and judge nobody. A process that dies leaves the
+report in the first folder (then all is done again) or in the next (then the next run's recovery does 4 and 5).
 """
 
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import NamedTuple
 
 from include.common.emit import Emit
 from include.common.stage_ledger import StageLedger
-from include.measurements.errors import MeasurementReportRefused
+from include.measurements.errors import MeasurementReportRefused, MeasurementReportsStuck
+from include.measurements.machine_faults import is_machine_fault
 from include.measurements.state_folders import PublishableState, StateFolders, prune
+from include.measurements.verdicts import verdict_on
 from spool import failpoints
 
 LOGGER = logging.getLogger(__name__)
 
 FEATURE = "measurements"
 EMPTY_FOLDERS_KEPT_S = 3600
+NAMED_MAX = 20
 
 STEPS = ("taken", "acted", "moved", "told", "settled")
 failpoints.declare(*(f"{FEATURE}.{stage}.{step}" for stage in ("postprocess", "import") for step in STEPS))
@@ -80,6 +86,7 @@ def run(step: Step, act: Act, folders: StateFolders, ledger: StageLedger, emit: 
         one.do(report)
     prune(folders.root / step.source, EMPTY_FOLDERS_KEPT_S, time.time())
     LOGGER.info("%s: %s", step.name, one.summary)
+    one.raise_if_stuck()
     return one.summary
 
 
@@ -91,6 +98,7 @@ class _Run:
     ledger: StageLedger
     emit: Emit
     summary: StageSummary
+    stuck: dict[str, str] = field(default_factory=dict)
 
     def recover(self) -> None:
         """Steps 4 and 5 for what was renamed by a process that died then."""
@@ -110,21 +118,39 @@ class _Run:
         self.ledger.take(FEATURE, self.step.name, [report])
         self._reach("taken")
         try:
-            payload = self.act(report)
-            self._reach("acted")
-            self._move(report)
+            with verdict_on(report):
+                payload = self.act(report)
+                self._reach("acted")
+                self._move(report)
         except MeasurementReportRefused as refused:
-            LOGGER.warning("%s: %s: %s", self.step.name, report, refused)
-            reason = {"reason": refused.reason, "message": str(refused), "from": self.step.source}
-            self.folders.hold(self.folders.path(self.step.source, report), "errored", report, reason)
-            failpoints.reach("measurements.refused.moved")
-            self._tell_errored(report, refused.reason)
+            self._refuse(report, refused)
             return
         self._reach("moved")
         self._tell_out(report, payload)
         for name, value in payload.items():
             if isinstance(value, int) and not isinstance(value, bool):
                 self.summary.sums[name] = self.summary.sums.get(name, 0) + value
+
+    def raise_if_stuck(self) -> None:
+        if self.stuck:
+            named = "; ".join(f"{report}: {why}" for report, why in islice(self.stuck.items(), NAMED_MAX))
+            raise MeasurementReportsStuck(
+                f"{self.step.name}: {len(self.stuck)} can neither go on nor be moved to errored: {named}",
+                hint="look at the modes of these files and folders; the others went on",
+            )
+
+    def _refuse(self, report: str, refused: MeasurementReportRefused) -> None:
+        LOGGER.warning("%s: %s: %s", self.step.name, report, refused)
+        reason = {"reason": refused.reason, "message": str(refused), "from": self.step.source}
+        try:
+            self.folders.hold(self.folders.path(self.step.source, report), "errored", report, reason)
+        except OSError as error:
+            if is_machine_fault(error):
+                raise
+            self.stuck[report] = os.strerror(error.errno or 0)
+            return
+        failpoints.reach("measurements.refused.moved")
+        self._tell_errored(report, refused.reason)
 
     def _move(self, report: str) -> None:
         try:

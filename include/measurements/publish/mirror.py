@@ -13,30 +13,28 @@ same way each time, and not made again.
 
 from __future__ import annotations
 
-import gzip
-import hashlib
 import html
 import json
 import logging
-import math
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from include.common.atomic_files import fsync_folder, temporary_path, write_durably
+from include.common.atomic_files import write_durably
 from include.common.emit import Emit
 from include.common.stage_ledger import StageLedger
 from include.measurements import measurement_report
-from include.measurements.errors import MeasurementReportRefused
+from include.measurements.errors import MeasurementReportRefused, MeasurementReportsStuck
 from include.measurements.identity import country
 from include.measurements.load.pipeline import BRIDGES_FILE
+from include.measurements.publish import index_values
+from include.measurements.publish.gzip_copy import PUBLIC_MODE, gzip_durably, remove_file
 from include.measurements.publish.public_paths import PublicPaths
 from include.measurements.state_folders import StateFolders
+from include.measurements.verdicts import verdict_on
 from spool import failpoints
 
 LOGGER = logging.getLogger(__name__)
@@ -46,7 +44,6 @@ PAGE = Path(__file__).parent / "mirror_page"
 INDEX_JSON, INDEX_YAML = "index.json", "index.yaml"
 # The rows with the size and time of each file they were made from: what is not made again. Ours alone.
 PUBLISHED = "published.json"
-PUBLIC_MODE = 0o644
 
 # Of a header, only these are in the index; where a probe was is not, beyond country and network.
 HEADER_FIELDS = (
@@ -97,8 +94,11 @@ class _Publisher:
 
     def run(self, title: str) -> PublishSummary:
         known = {row["report_file"]: row for row in _read_rows(self.folders.exports / PUBLISHED)}
-        rows = [row for report in self.folders.reports("imported") if (row := self._row(report, known.get(report)))]
+        outcomes = [self._row(report, known.get(report)) for report in self.folders.reports("imported")]
+        rows = [row for row in outcomes if "path" in row]
+        refused = [row for row in outcomes if "path" not in row]
         self._write_indexes(rows, title)
+        write_durably(self.folders.exports / PUBLISHED, json.dumps([*rows, *refused], sort_keys=True))
         failpoints.reach("measurements.publish.indexed")
         self._tell(rows)
         self._remove(rows)
@@ -108,24 +108,30 @@ class _Publisher:
         LOGGER.info("publish: %s", self.summary)
         return self.summary
 
-    def _row(self, report: str, known: Row | None) -> Row | None:
+    def _row(self, report: str, known: Row | None) -> Row:
+        """Its row of the index; without `path` where it cannot be published, and is not tried until it changes."""
         source = self.folders.path("imported", report)
         status = source.stat()
         stamp = f"{status.st_size}-{status.st_mtime_ns}"
-        if known and known["source"] == stamp and (self.folders.public / known["path"]).is_file():
+        if known and known["source"] == stamp and self._is_current(known):
             self.summary.unchanged += 1
             return known
         self.ledger.take("measurements", STAGE, [report])
         try:
-            row = self._copied(report, source, stamp)
+            with verdict_on(report):
+                row = self._copied(report, source, stamp)
         except MeasurementReportRefused as refused:
             # It stays imported: it is in the database. The mirror goes on without it.
             LOGGER.warning("publish: %s: %s", report, refused)
+            self.emit("measurement_report.errored", report, {"stage": STAGE, "reason": refused.reason})
             self.ledger.settle("measurements", STAGE, {report: "errored"})
             self.summary.errored += 1
-            return None
+            return {"report_file": report, "source": stamp, "refused": refused.reason}
         self.summary.published += 1
         return row
+
+    def _is_current(self, known: Row) -> bool:
+        return "refused" in known or (self.folders.public / known["path"]).is_file()
 
     def _tell(self, rows: list[Row]) -> None:
         """Events and counts of what is in the index by now, from this run or one that died after its index."""
@@ -150,7 +156,7 @@ class _Publisher:
             "report_file": report,
             "path": path,
             "probe_cc": country(header),
-            **{name: _plain(header[name]) for name in HEADER_FIELDS if name in header},
+            **{name: index_values.plain(header[name]) for name in HEADER_FIELDS if name in header},
             "size_bytes": size,
             "sha256": digest,
             "source": stamp,
@@ -171,30 +177,42 @@ class _Publisher:
         }
         for name, content in files.items():
             write_durably(public / name, content, PUBLIC_MODE)
-        write_durably(self.folders.exports / PUBLISHED, json.dumps(rows, sort_keys=True))
 
     def _remove(self, rows: list[Row]) -> None:
         shown = {row["path"] for row in rows}
+        stuck: dict[str, OSError] = {}
         for path in self.paths.noted():
-            if path not in shown:
-                (self.folders.public / path).unlink(missing_ok=True)
-                failpoints.reach("measurements.publish.removed")
-                self.emit("measurement_report.unpublished", path, {})
-                self.summary.removed += 1
-        self.paths.keep_only(shown)
+            if path in shown:
+                continue
+            try:
+                remove_file(self.folders.public / path)
+            except OSError as error:
+                stuck[path] = error
+                continue
+            failpoints.reach("measurements.publish.removed")
+            self.emit("measurement_report.unpublished", path, {})
+            self.summary.removed += 1
+        self.paths.keep_only(shown | stuck.keys())
+        if stuck:
+            # In no index any more, but still there: whoever takes a report back has to know.
+            first, cause = next(iter(stuck.items()))
+            raise MeasurementReportsStuck(
+                f"{len(stuck)} files of the mirror cannot be removed, such as {first}: {cause.strerror}",
+                hint="look at their modes below public/; the next run tries again",
+            ) from cause
 
 
 def read_index(public: Path) -> list[Row]:
-    """Rows of index.json; none where it is missing."""
+    """Rows of index.json; none where it is missing or damaged: it is made again."""
     return _read_rows(public / INDEX_JSON)
 
 
 def _read_rows(file: Path) -> list[Row]:
     try:
-        rows: list[Row] = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+        rows = json.loads(file.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError, RecursionError):
         return []
-    return rows
+    return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
 
 
 def unknown_files(public: Path, rows: list[Row]) -> Iterator[Path]:
@@ -203,34 +221,3 @@ def unknown_files(public: Path, rows: list[Row]) -> Iterator[Path]:
     for file in (public / "reports").rglob("*"):
         if not file.is_dir() and file.relative_to(public).as_posix() not in named:
             yield file
-
-
-def gzip_durably(source: Path, target: Path) -> tuple[int, str]:
-    """Compress `source` so that the same bytes always give the same file; its size and sha256."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = temporary_path(target)
-    descriptor = os.open(source, os.O_RDONLY | os.O_NOFOLLOW)
-    with os.fdopen(descriptor, "rb") as plain, temporary.open("wb") as file:
-        with gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) as packed:
-            while chunk := plain.read(1024 * 1024):
-                packed.write(chunk)
-        os.fchmod(file.fileno(), PUBLIC_MODE)
-        file.flush()
-        os.fsync(file.fileno())
-    with temporary.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    size = temporary.stat().st_size
-    temporary.replace(target)
-    fsync_folder(target.parent)
-    return size, digest
-
-
-def _plain(value: object) -> object:
-    """What JSON and YAML write the same way."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, str | int | float | bool | None):
-        return value
-    return value.isoformat() if isinstance(value, date) else str(value)

@@ -5,10 +5,21 @@ const PAGE_ROWS = 200;
 const state = { rows: [], found: [], shown: PAGE_ROWS, sort: "time", up: false };
 const byId = (id) => document.getElementById(id);
 
+// From 1970 to the year 9999, in seconds: what a header says may lie anywhere (microseconds, 1e20), and Date throws then.
+const isTime = (seconds) => Number.isFinite(seconds) && seconds > 0 && seconds < 253402300800;
+
 function timeOf(row) {
-  if (typeof row.start_time === "number") return row.start_time;
-  const parsed = Date.parse(String(row.test_start_time || "").replace(" ", "T") + "Z");
-  return Number.isNaN(parsed) ? 0 : parsed / 1000;
+  const parsed = Date.parse(String(row.test_start_time || "").replace(" ", "T") + "Z") / 1000;
+  return [row.start_time, parsed].find(isTime) || 0;
+}
+
+function isoOf(row) {
+  return row.time ? new Date(row.time * 1000).toISOString().slice(0, 19) : "";
+}
+
+// One row that is not as it should be must not cost the others.
+function readable(row) {
+  return row !== null && typeof row === "object" && typeof row.path === "string" && typeof row.report_file === "string";
 }
 
 function cell(text, kind) {
@@ -20,11 +31,10 @@ function cell(text, kind) {
 
 function tableRow(row) {
   const tr = document.createElement("tr");
-  const began = row.time ? new Date(row.time * 1000).toISOString().slice(0, 19).replace("T", " ") : "";
-  tr.append(cell(began), cell(row.probe_cc), cell(row.probe_asn), cell(row.test_name));
-  tr.append(cell(row.size_bytes.toLocaleString("en"), "number"));
+  tr.append(cell(isoOf(row).replace("T", " ")), cell(row.probe_cc), cell(row.probe_asn), cell(row.test_name));
+  tr.append(cell(Number(row.size_bytes || 0).toLocaleString("en"), "number"));
   const link = document.createElement("a");
-  link.href = row.path.split("/").map(encodeURIComponent).join("/");
+  link.href = row.path.split("/").map((part) => encodeURIComponent(part.toWellFormed ? part.toWellFormed() : part)).join("/");
   link.textContent = row.report_file;
   link.download = "";
   const td = document.createElement("td");
@@ -34,7 +44,7 @@ function tableRow(row) {
 }
 
 function matches(row) {
-  const day = row.time ? new Date(row.time * 1000).toISOString().slice(0, 10) : "";
+  const day = isoOf(row).slice(0, 10);
   const words = byId("search").value.trim().toLowerCase();
   return (!byId("country").value || row.probe_cc === byId("country").value)
     && (!byId("test").value || row.test_name === byId("test").value)
@@ -75,7 +85,7 @@ function offer(id, values) {
 async function start() {
   const answer = await fetch("index.json");
   if (!answer.ok) throw new Error(`index.json: ${answer.status}`);
-  state.rows = (await answer.json()).map((row) => ({ ...row, time: timeOf(row) }));
+  state.rows = (await answer.json()).filter(readable).map((row) => ({ ...row, time: timeOf(row) }));
   offer("country", state.rows.map((row) => row.probe_cc));
   offer("test", state.rows.map((row) => row.test_name));
   byId("filters").addEventListener("input", filter);

@@ -11,7 +11,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from include.measurements import measurement_report
+from include.measurements.errors import MeasurementReportsStuck
 from include.measurements.publish import mirror
+from include.measurements.publish.gzip_copy import gzip_durably
 from include.measurements.publish.public_paths import PublicPaths
 from tests.support.killed_child import run_until_killed
 from tests.support.measurement_state import MeasurementState
@@ -148,7 +151,7 @@ def test_a_note_torn_by_a_death_is_dropped_and_the_others_stay(tmp_path: Path) -
 def test_a_file_that_became_a_link_meanwhile_is_not_copied(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("/etc/passwd")
     with pytest.raises(OSError, match="link"):
-        mirror.gzip_durably(tmp_path / "link", tmp_path / "public.gz")
+        gzip_durably(tmp_path / "link", tmp_path / "public.gz")
     assert not (tmp_path / "public.gz").exists()
 
 
@@ -159,3 +162,120 @@ def test_a_copy_that_no_index_came_to_name_is_taken_away_with_its_report(state: 
     state.folders.path("imported", "a").unlink()
     assert state.publish().removed == 1
     assert public_files(state) == PAGES
+
+
+DEEP: list[object] = []
+DEEP.append(DEEP)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        10**5000,
+        -(10**5000),
+        1.0e20,
+        "x" * 1_000_000,
+        ["x" * 5000] * 5000,
+        [[[1]]],
+        DEEP,
+        {"a": 10**5000},
+        "\ud800",
+        {1},
+    ],
+    ids=["huge", "-huge", "1e20", "long", "long list", "nested", "in itself", "huge inside", "half pair", "set"],
+)
+def test_a_header_of_any_values_makes_a_row_of_bounded_size_and_costs_no_other(
+    state: MeasurementState, odd: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state.stage_report("good", state="imported")
+    state.stage_report("odd", state="imported")
+    header = measurement_report.header
+    monkeypatch.setattr(
+        measurement_report,
+        "header",
+        lambda path: {**header(path), **({"software_name": odd, "start_time": odd} if path.name == "odd" else {})},
+    )
+    assert state.publish().published == 2
+    assert set(index(state)) == {"good", "odd"}
+    assert yaml.safe_load((state.folders.public / "index.yaml").read_text()) == list(index(state).values())
+    assert (state.folders.public / "index.json").stat().st_size < 2_500_000
+
+
+@pytest.mark.parametrize("bad", ["a", "b", "c"])
+@pytest.mark.parametrize(
+    "error",
+    [
+        PermissionError(13, "denied"),
+        OSError(36, "File name too long"),
+        OverflowError(),
+        RecursionError(),
+        KeyError("x"),
+    ],
+)
+def test_a_report_that_fails_in_any_way_keeps_no_other_from_the_mirror_and_is_not_counted_again(
+    state: MeasurementState, bad: str, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a", "b", "c"):
+        state.stage_report(name, state="imported")
+    header = measurement_report.header
+
+    def failing(path: Path) -> object:
+        if path.name == bad:
+            raise error
+        return header(path)
+
+    monkeypatch.setattr(measurement_report, "header", failing)
+    assert [state.publish().errored for _ in range(2)] == [1, 0]
+    assert set(index(state)) == {"a", "b", "c"} - {bad}
+    assert state.open_counts() == []
+    [count] = state.ledger.counts()
+    assert (count.count_in, count.count_out, count.errored) == (3, 2, 1)
+
+
+@pytest.mark.parametrize("number", [5, 12, 24, 28])
+def test_a_fault_of_the_machine_ends_the_publishing_and_judges_nobody(
+    state: MeasurementState, number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state.stage_report("a", state="imported")
+
+    def failing(path: Path) -> object:
+        raise OSError(number, "the machine")
+
+    monkeypatch.setattr(measurement_report, "header", failing)
+    with pytest.raises(OSError, match="the machine"):
+        state.publish()
+    monkeypatch.undo()
+    assert state.publish().published == 1
+    assert state.open_counts() == []
+
+
+@pytest.mark.parametrize("content", ["", "{", "[1, 2]", "null", "[" * 100_000])
+def test_a_damaged_note_of_what_is_published_is_made_again(state: MeasurementState, content: str) -> None:
+    state.stage_report("a", state="imported")
+    state.publish()
+    (state.folders.exports / mirror.PUBLISHED).write_text(content)
+    assert state.publish().published == 1
+    assert set(index(state)) == {"a"}
+
+
+def test_a_report_with_the_longest_name_that_a_copy_can_have_is_published(state: MeasurementState) -> None:
+    for length in (251, 252, 255):
+        state.stage_report("n" * length, state="imported")
+    summary = state.publish()
+    assert (summary.published, summary.errored) == (2, 1)
+
+
+def test_a_copy_that_cannot_be_removed_is_named_and_the_others_are_gone(state: MeasurementState) -> None:
+    for name in ("a", "b", "c"):
+        state.stage_report(name, state="imported")
+    state.publish()
+    for name in ("a", "b", "c"):
+        state.folders.path("imported", name).unlink()
+    stuck = state.folders.public / "reports/IT/b.gz"
+    stuck.unlink()
+    stuck.mkdir()  # neither root nor anybody else can unlink a folder
+    with pytest.raises(MeasurementReportsStuck, match=r"reports/IT/b\.gz"):
+        state.publish()
+    assert public_files(state) == PAGES
+    stuck.rmdir()
+    assert state.publish().removed == 1
