@@ -15,7 +15,7 @@ from spool.cli.verb import Verb, add_stream_option, whole_number
 from spool.event import Accepted
 from spool.intake.client import TIMEOUT_S, SpoolClient
 from spool.intake.lines import read_lines
-from spool.intake.ndjson import LineFields, read
+from spool.intake.ndjson import LineFields, naming_lines, read
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
@@ -42,7 +42,10 @@ def _run(options: argparse.Namespace, output: Output) -> int:
         try:
             for intake in read(lines, fields, batch=options.batch, event_bytes_max=stream.event_bytes_max):
                 append = client.append_group if intake.is_group else client.append
-                answer = append(options.stream, intake.events, acknowledgement=options.ack, timeout_s=options.timeout)
+                with naming_lines(intake):
+                    answer = append(
+                        options.stream, intake.events, acknowledgement=options.ack, timeout_s=options.timeout
+                    )
                 accepted += answer.event_count
                 _print_accepted(output, answer, intake.last_line)
         finally:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from spool.clock import Deadline
-from spool.errors import EventRefused
+from spool.errors import AppendUnknown, EventRefused, SpoolError
 from spool.event import COMMIT_BYTES_MAX, COMMIT_EVENTS_MAX, EVENT_BYTES_MAX, Event
 from spool.format.event_record import encode
 from spool.intake.lines import Line, Overlong, Pause
@@ -27,6 +28,24 @@ class Intake(NamedTuple):
     events: list[Event]
     is_group: bool
     last_line: int
+
+    @property
+    def first_line(self) -> int:
+        return self.last_line - len(self.events) + 1
+
+
+@contextmanager
+def naming_lines(intake: Intake) -> Iterator[None]:
+    """An error of the append says in its hint what became of which lines."""
+    try:
+        yield
+    except SpoolError as error:
+        outcome = "may be appended" if isinstance(error, AppendUnknown) else "were not appended"
+        error.hint = (
+            f"lines {intake.first_line} to {intake.last_line} {outcome}, those before them were "
+            f"(`tail -n +{intake.first_line}`); {error.hint}"
+        )
+        raise
 
 
 class BadLine(EventRefused):

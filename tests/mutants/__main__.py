@@ -46,14 +46,14 @@ def main() -> int:
     parser.add_argument("--room", choices=sorted(rooms()), help="one room only")
     parser.add_argument("--only", default="", metavar="TEXT", help="mutants whose name contains this")
     options = parser.parse_args()
-    survivors = 0
+    survivors, commit = 0, _git("rev-parse", "--short", "HEAD").strip()
     with copied_repository() as folder:
         for room, mutants in rooms().items():
             if options.room in (None, room):
                 verdicts = [judged(mutant, folder) for mutant in mutants if options.only in mutant.name]
                 survivors += sum(not verdict.killed_by for verdict in verdicts)
                 if not options.only:
-                    write_table(room, verdicts)
+                    write_table(room, verdicts, commit)
     print(f"{survivors} survived")
     return 1 if survivors else 0
 
@@ -111,7 +111,7 @@ def _environment(folder: Path) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
 
 
-def write_table(room: str, verdicts: list[Verdict]) -> None:
+def write_table(room: str, verdicts: list[Verdict], commit: str) -> None:
     """Replace the room's section of the page, and keep the others."""
     text = REPORT.read_text(encoding="utf-8") if REPORT.exists() else HEAD
     sections = dict(re.findall(r"^## (\w+)\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL))
@@ -119,7 +119,7 @@ def write_table(room: str, verdicts: list[Verdict]) -> None:
     today = datetime.datetime.now(datetime.UTC).date()
     sections[room] = "\n".join(
         [
-            f"\n{today}, commit {_git('rev-parse', '--short', 'HEAD').strip()}: {killed} of {len(verdicts)} killed.\n",
+            f"\n{today}, commit {commit}: {killed} of {len(verdicts)} killed.\n",
             "| without | in | killed by |",
             "|---|---|---|",
             *(verdict.row() for verdict in verdicts),

@@ -89,13 +89,13 @@ MUTANTS = [
     ),
     Mutant(
         "others cannot go on from a segment without its mark", "spool/log/held_log.py",
-        '                self._disk.unlink(self.log.path / "lock")\n', "", _FAULTS,
+        '                self._disk.unlink(self.log.path / "lock")\n', "", _LOG,
     ),
     Mutant(
         "a doubtful commit is cut where its mark cannot be written", "spool/log/held_log.py",
         "            with contextlib.suppress(OSError):\n"
         "                self._disk.truncate(self.segment.descriptor, state.synced_end)\n",
-        "            with contextlib.suppress(OSError):\n", _FAULTS,
+        "            with contextlib.suppress(OSError):\n", _LOG,
     ),
     Mutant(
         "what recovery of a failed segment keeps ends at the synced end", "spool/log/held_log.py",
@@ -117,7 +117,7 @@ MUTANTS = [
     ),
     Mutant(
         "an unreadable segment fails no append that is durable", "spool/log/running_hash.py",
-        "            except OSError:\n                return", "            except ZeroDivisionError:\n                return", _FAULTS,
+        "            except OSError:\n                return", "            except ZeroDivisionError:\n                return", _LOG,
     ),
     Mutant(
         "an error of the look at the lock file is a refusal", "spool/log/writer.py",
@@ -213,15 +213,15 @@ MUTANTS = [
     # What is there after a crash.
     Mutant(
         "the state of another boot is not believed", "spool/log/held_log.py",
-        "        if state is None or state.boot_id != boot_id():", "        if state is None:", (*_KILLS, *_POWER),
+        "        if state is None or state.boot_id != boot_id():", "        if state is None:", _LOG,
     ),
     Mutant(
         "a segment that is shorter than its synced end is recovered", "spool/log/held_log.py",
-        "        if size < state.synced_end:\n            return self._recovered(None)\n", "", (*_LOG, *_DAMAGE),
+        "        if size < state.synced_end:\n            return self._recovered(None)\n", "", _LOG,
     ),
     Mutant(
         "what a killed process wrote is looked at", "spool/log/held_log.py",
-        "return state if size == state.synced_end else self._resumed(state, size)", "return state", (*_KILLS, *_FAULTS),
+        "return state if size == state.synced_end else self._resumed(state, size)", "return state", _LOG,
     ),
     Mutant(
         "half a commit of a killed process is cut", "spool/log/held_log.py",

@@ -2,10 +2,11 @@
 
 import pytest
 
+from spool.errors import AppendUnknown, SpoolFull
 from spool.event import EVENT_BYTES_MAX
 from spool.intake import ndjson
 from spool.intake.lines import Overlong, Pause
-from spool.intake.ndjson import BATCH_BYTES_MAX, BadLine, LineFields, read
+from spool.intake.ndjson import BATCH_BYTES_MAX, BadLine, LineFields, naming_lines, read
 
 FIELDS = LineFields(key="k", group="g", event_type="t")
 
@@ -130,3 +131,11 @@ def test_a_trickle_that_is_never_idle_is_appended_all_the_same(monkeypatch):
 def test_a_stop_appends_what_is_whole_and_leaves_a_group_out_that_may_go_on():
     assert shapes([line('{"k":1}'), line('{"k":2}'), Pause.STOPPED]) == [(False, 2, 2)]
     assert shapes([line('{"k":1}'), line('{"k":2,"g":"x"}'), Pause.STOPPED]) == [(False, 1, 1)]
+
+
+@pytest.mark.parametrize(("error", "outcome"), [(SpoolFull, "were not appended"), (AppendUnknown, "may be appended")])
+def test_an_error_of_the_append_says_what_became_of_which_lines(error, outcome):
+    _, intake = read([line('{"k":1}')] * 5, FIELDS, batch=3)
+    with pytest.raises(error) as caught, naming_lines(intake):
+        raise error("the disk", hint="make space")
+    assert caught.value.hint == f"lines 4 to 5 {outcome}, those before them were (`tail -n +4`); make space"
