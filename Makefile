@@ -4,7 +4,7 @@ PYTEST = $(PYTHON) -m pytest
 export PYTHONPATH = $(CURDIR)
 
 .DEFAULT_GOAL = help
-.PHONY: help setup up down status logs demo test test-unit test-crash test-dags test-stack torture mutants lint types lock dag-docs config-docs bench clean
+.PHONY: help setup up down status logs demo test test-unit test-crash test-dags test-stack test-compose torture mutants lint types lock dag-docs config-docs bench clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1|\2/' | column -t -s '|'
@@ -47,6 +47,10 @@ torture: setup  ## 200 randomised SIGKILLs under load on real Kafka and S3
 
 mutants: setup  ## take each rule of safety out of the code and see a test fail; writes docs/mutants.md
 	$(PYTHON) -m tests.mutants
+
+test-compose: setup  ## the compose file in a real Docker engine: driven, killed, taken down (needs root, go 1.24, npm)
+	@command -v dockerd debootstrap > /dev/null || apt-get install -y docker.io debootstrap
+	$(PYTHON) -m tests.compose --folder .tools/engine --publish
 
 lint: setup  ## style, layers, dependencies, generated files
 	.venv/bin/ruff check .

@@ -12,14 +12,18 @@ from stack.credentials import credentials
 from stack.place import HOST, Place, StackProblem
 
 
-class AirflowApi:
+def local_api(place: Place) -> AirflowApi:
     """Logged in as the user `admin` of the local stack."""
+    return AirflowApi(f"http://{HOST}:{place.port('airflow')}", "admin", credentials(place)["airflow_user_admin"])
 
-    def __init__(self, place: Place) -> None:
-        self._base = f"http://{HOST}:{place.port('airflow')}"
-        login = {"username": "admin", "password": credentials(place)["airflow_user_admin"]}
+
+class AirflowApi:
+    """One user's session at one api-server."""
+
+    def __init__(self, base: str, user: str, password: str) -> None:
+        self._base = base
         self._token = ""
-        self._token = self._call("POST", "/auth/token", login)["access_token"]
+        self._token = self._call("POST", "/auth/token", {"username": user, "password": password})["access_token"]
 
     def wait_for_dags(self, names: set[str], timeout_s: float = 120) -> None:
         """Until the DAG processor has read them; StackProblem with Airflow's import errors otherwise."""
@@ -55,6 +59,18 @@ class AirflowApi:
         """What the task returned."""
         path = f"/api/v2/dags/{dag}/dagRuns/{run}/taskInstances/{task}/xcomEntries/return_value?deserialize=true"
         return self._call("GET", path)["value"]
+
+    def log(self, dag: str, run: str, task: str, attempt: int = 1) -> list[str]:
+        """The lines of one attempt's log, as the UI shows them."""
+        path = f"/api/v2/dags/{dag}/dagRuns/{run}/taskInstances/{task}/logs/{attempt}?full_content=true"
+        content = self._call("GET", path)["content"]
+        return [line if isinstance(line, str) else str(line.get("event", "")) for line in content]
+
+    def task_state(self, dag: str, run: str, task: str) -> str:
+        return str(self._call("GET", f"/api/v2/dags/{dag}/dagRuns/{run}/taskInstances/{task}")["state"])
+
+    def run_count(self, dag: str) -> int:
+        return int(self._call("GET", f"/api/v2/dags/{dag}/dagRuns?limit=1")["total_entries"])
 
     def _call(self, method: str, path: str, body: object = None) -> Any:
         headers = {"Content-Type": "application/json"}

@@ -51,6 +51,11 @@ def token() -> str:
     return secrets.token_hex(16)
 
 
+def signing_key() -> str:
+    """64 characters, the length below which Airflow warns of a weak key for SHA-512."""
+    return secrets.token_hex(32)
+
+
 def cluster_id() -> str:
     """Kafka's: 16 bytes in base64. A leading dash would be taken for an option."""
     text = base64.urlsafe_b64encode(secrets.token_bytes(16))[:22].decode()

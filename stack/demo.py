@@ -22,7 +22,7 @@ from typing import Any
 
 from stack import demo_measurements
 from stack.__main__ import one, up
-from stack.airflow_api import AirflowApi
+from stack.airflow_api import AirflowApi, local_api
 from stack.demo_count import Counted, Loaded, count
 from stack.environment import deployment
 from stack.place import HOST, REPOSITORY, Place, StackProblem, from_environment
@@ -67,7 +67,7 @@ class Demo:
     def run(self) -> bool:
         self._say("starting the stack")
         up(self._place, [])
-        self._airflow = AirflowApi(self._place)
+        self._airflow: AirflowApi = local_api(self._place)
         demo_measurements.write_bridge_map(self._place)
         wanted = {"spool_demo_events", "spool_intake_files", "spool_replay", "spool_ship", *demo_measurements.DAGS}
         self._airflow.wait_for_dags(wanted)

@@ -27,11 +27,16 @@ STATES = ("raw", "staging", "reports", "imported", "quarantine", "errored")
 
 def write_bridge_map(place: Place) -> None:
     """The map of the constructed bridge, made anew at every start: an old map stops the sanitizer, as it should."""
-    entry = {"distributor": "bridges.example.org", "fingerprint": FINGERPRINT, "transport": "obfs3"}
     path = place.make() / "bridges.json"
     temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps({ADDRESS: entry}, indent=1), encoding="utf-8")
+    temporary.write_text(bridge_map(), encoding="utf-8")
     temporary.replace(path)
+
+
+def bridge_map() -> str:
+    """The map that holds the one constructed bridge, as JSON."""
+    entry = {"distributor": "bridges.example.org", "fingerprint": FINGERPRINT, "transport": "obfs3"}
+    return json.dumps({ADDRESS: entry}, indent=1)
 
 
 def run(place: Place, airflow: AirflowApi, say: Any, note: Any) -> bool:
@@ -56,8 +61,19 @@ def run(place: Place, airflow: AirflowApi, say: Any, note: Any) -> bool:
 
 
 def _put_on_hosts(place: Place, mark: str) -> dict[str, str]:
-    """File name to the state it has to end in. Both hosts have a file of one name with different content."""
-    reports = {
+    """File name to the state it has to end in."""
+    reports = constructed_reports(mark)
+    for host, files in reports.items():
+        folder = place.path("collectors", host, "files", "archive")
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, (text, _) in files.items():
+            (folder / name).write_text(text, encoding="utf-8")
+    return {name: state for files in reports.values() for name, (_, state) in files.items()}
+
+
+def constructed_reports(mark: str) -> dict[str, dict[str, tuple[str, str]]]:
+    """By host and file name: a measurement report's text, and the state it has to end in."""
+    return {
         "collector_a": {
             f"web-{mark}.yamloo": (
                 _report("http_requests", mark, {"input": "http://example.org", "requests": []}),
@@ -78,12 +94,6 @@ def _put_on_hosts(place: Place, mark: str) -> dict[str, str]:
             ),
         },
     }
-    for host, files in reports.items():
-        folder = place.path("collectors", host, "files", "archive")
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, (text, _) in files.items():
-            (folder / name).write_text(text, encoding="utf-8")
-    return {name: state for files in reports.values() for name, (_, state) in files.items()}
 
 
 def _report(test_name: str, mark: str, entry: dict[str, Any]) -> str:

@@ -1,8 +1,7 @@
 #!/bin/sh
-# Keys at the first start, in the volume that the Airflow containers see too (read-only); then sshd.
+# Keys at the first start, in a volume that the Airflow containers see too (read-only); then sshd.
 set -eu
-folder="/keys/$COLLECTOR_ID"
-mkdir -p "$folder"
+folder=/keys
 for key in host id; do
   [ -e "$folder/$key" ] || ssh-keygen -q -t ed25519 -N '' -C "$COLLECTOR_ID" -f "$folder/$key"
 done

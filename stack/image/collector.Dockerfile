@@ -1,5 +1,5 @@
-# A host that records reports: sshd, whose one key may talk to the collector gate and do nothing else.
-FROM debian:12-slim
+# A host that records measurement reports: sshd, whose one key may talk to the collector gate and do nothing else.
+FROM debian:12.11-slim
 RUN apt-get update \
  && apt-get install -y --no-install-recommends openssh-server python3 rsync \
  && rm -rf /var/lib/apt/lists/* /etc/ssh/ssh_host_* \

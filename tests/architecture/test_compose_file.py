@@ -4,15 +4,19 @@ import fnmatch
 import json
 import re
 import shlex
+import socket
 from importlib import resources
 
 import jsonschema
 import pytest
 import yaml
 
-from stack.compose_env import filled
+from spool.shipping.ship_lock import ShipLock
+from stack.compose_env import filled, write_environment
 from stack.credentials import USERS
 from stack.environment import connections, deployment
+from stack.image.beats import beats
+from stack.image.log_host import host_name
 from stack.place import BUCKETS, OFFSETS, Place
 from tests.support.airflow_home import REPOSITORY
 
@@ -84,7 +88,7 @@ def test_every_variable_is_in_the_example_and_every_one_of_the_example_is_used(e
 
 def test_a_secret_has_no_default(example):
     secret = [name for name, value in template_lines() if value.startswith("make:")]
-    assert len(secret) == 13
+    assert len(secret) == 17
     for match in VARIABLE.finditer(FILE.read_text()):
         if match[1] in secret:
             assert match[2] == "?", f"{match[0]} must be refused when it is not set"
@@ -99,7 +103,7 @@ def test_secrets_are_fresh_each_time():
     template = (REPOSITORY / ".env.example").read_text()
     one, other = filled(template), filled(template)
     assert "make:" not in one.split("AIRFLOW_PORT")[1]
-    assert sum(a != b for a, b in zip(one.splitlines(), other.splitlines(), strict=True)) == 13
+    assert sum(a != b for a, b in zip(one.splitlines(), other.splitlines(), strict=True)) == 17
 
 
 def test_every_volume_is_declared_and_used_and_every_bound_file_exists(compose):
@@ -177,7 +181,7 @@ def test_hosts_that_airflow_is_told_are_services(compose):
     told = airflow_services(compose)["airflow-scheduler"]["environment"]
     hosts = {json.loads(value).get("host") for name, value in told.items() if name.startswith("AIRFLOW_CONN_")}
     texts = [str(value) for name, value in told.items() if not name.endswith("BASE_URL")]
-    hosts |= {match[1] for text in texts for match in re.finditer(r"(?:https?|mongodb)://([\w-]+)", text)}
+    hosts |= {match[1] for text in texts for match in re.finditer(r"(?:https?|mongodb)://(?:[^@/]*@)?([\w-]+)", text)}
     hosts |= {match[1] for text in texts for match in re.finditer(r"@([\w-]+):5432", text)}
     hosts |= {told["COLLECTOR_A_HOST"], told["COLLECTOR_B_HOST"], told["SPOOL_KAFKA_BOOTSTRAP"].split(":")[0]}
     hosts -= {None}
@@ -204,3 +208,75 @@ def test_it_has_the_neighbours_of_the_local_stack(compose):
     local = {name for name in OFFSETS if "_" not in name} - {"smtp", "mirror", "airflow"}
     assert local | {"mail", "collector-a", "collector-b"} <= compose["services"].keys()
     assert f"-bucket={BUCKETS[0]}" in compose["services"]["s3"]["command"]
+
+
+def test_images_are_pinned_to_a_version(compose):
+    ours = {"spillway-airflow", "spillway-collector"}
+    for name, service in compose["services"].items():
+        if service["image"] not in ours:
+            assert re.search(r":v?\d+\.\d+", service["image"]), f"{name}: {service['image']}"
+    for path in (REPOSITORY / "stack" / "image").glob("*Dockerfile"):
+        for image in re.findall(r"(?m)^FROM (\S+)", path.read_text()):
+            assert re.search(r":\d+\.\d+", image), f"{path.name}: {image}"
+
+
+def test_every_service_that_stays_has_a_health_check_and_bounded_output(compose):
+    for name, service in compose["services"].items():
+        assert service["logging"]["options"].keys() == {"max-size", "max-file"}, name
+        assert "healthcheck" in service or service["restart"] == "no", name
+
+
+def test_one_service_builds_each_image(compose):
+    built = [service["image"] for service in compose["services"].values() if "build" in service]
+    assert sorted(built) == ["spillway-airflow", "spillway-collector"]
+
+
+def test_processes_whose_parents_ended_are_reaped(compose):
+    for name, service in compose["services"].items():
+        if service["image"].startswith("spillway-"):
+            assert service["init"] is True, name
+
+
+def test_only_the_container_that_imports_can_write_measurements(compose, example):
+    seen = {name for name, service in compose["services"].items() if example["MONGO_IMPORT_PASSWORD"] in str(service)}
+    assert seen == {"airflow-scheduler", "mongo"}
+
+
+def test_no_collector_can_reach_the_keys_of_another(compose):
+    keys = [
+        volume.split(":")[0]
+        for name, service in compose["services"].items()
+        if name.startswith("collector-")
+        for volume in service["volumes"]
+        if volume.endswith(":/keys")
+    ]
+    assert len(keys) == len(set(keys)) == 2
+
+
+def test_the_variables_are_for_their_owner_and_never_replaced(tmp_path):
+    target = tmp_path / ".env"
+    write_environment(REPOSITORY / ".env.example", target)
+    assert target.stat().st_mode & 0o777 == 0o600
+    before = target.read_text()
+    with pytest.raises(FileExistsError):
+        write_environment(REPOSITORY / ".env.example", target)
+    assert target.read_text() == before
+
+
+def test_signing_keys_are_as_long_as_airflow_wants_them(example):
+    assert len(example["AIRFLOW_JWT_SECRET"]) >= 64
+    assert len(example["AIRFLOW_SECRET_KEY"]) >= 64
+
+
+@pytest.mark.parametrize(("variable", "name"), [("airflow-scheduler", "airflow-scheduler"), ("", None)])
+def test_logs_of_running_tasks_are_fetched_from_the_service_that_runs_them(monkeypatch, variable, name):
+    monkeypatch.setenv("SPILLWAY_LOG_HOST", variable)
+    assert host_name() == (name or socket.gethostname())
+
+
+def test_a_shipper_without_a_recent_heartbeat_is_not_healthy(monkeypatch, tmp_path):
+    monkeypatch.setenv("SPOOL_FOLDER", str(tmp_path))
+    assert not beats("shipper")
+    with ShipLock(tmp_path) as lock:
+        lock.beat()
+        assert beats("shipper")

@@ -13,7 +13,7 @@ import boto3
 import pytest
 
 from stack import processes
-from stack.airflow_api import AirflowApi
+from stack.airflow_api import local_api
 from stack.credentials import USERS, credentials
 from stack.place import HOST, REPOSITORY
 from tests.support.local_stack import LocalStack
@@ -152,7 +152,7 @@ def test_after_a_kill_of_everything_the_next_up_goes_on_where_it_was(stack, demo
     deadline = time.monotonic() + 60  # what has just started may be too busy to answer at once
     while states := {row[0::2] for row in stack.rows().values()} - {("RUNNING", "answers")}:
         assert time.monotonic() < deadline, states
-    api = AirflowApi(stack.place)
+    api = local_api(stack.place)
     run = api.trigger("spool_demo_events", {"events": 100, "seed": 5, "group_share": 0.0, "keys": 10})
     assert api.wait("spool_demo_events", run) == "success"
     # The positions go on behind those of the demo: the log on disk is the same one.
