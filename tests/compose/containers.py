@@ -61,8 +61,15 @@ class Containers:
     def up(self) -> float:
         """Until all are healthy; the seconds it took."""
         began = time.monotonic()
-        self.compose("up", "--build", "--wait", "--quiet-pull")
+        try:
+            self.compose("up", "--build", "--wait", "--quiet-pull")
+        except RuntimeError as error:
+            raise RuntimeError(f"{error}\n{self._logs_of_the_ended()}") from error
         return time.monotonic() - began
+
+    def _logs_of_the_ended(self) -> str:
+        ended = [name for name, (state, _) in self.states().items() if state == "exited"]
+        return self.compose("logs", "--no-color", "--tail", "40", *ended, check=False) if ended else ""
 
     def wait_until_healthy(self, timeout_s: float = 600) -> float:
         """After a restart or a kill; the seconds it took. RuntimeError names the services that are not."""
