@@ -24,7 +24,7 @@ from airflow.sdk import CronTriggerTimetable, Param, dag
 
 from plugins.dag_defaults import DEFAULT_ARGS, START_DATE, Pool, Tag, task
 from plugins.tasks import collect
-from plugins.tasks.counts import send_counts
+from plugins.tasks.counts import counts_sent, send_counts
 
 
 @dag(
@@ -54,7 +54,7 @@ def collectors_sync() -> None:
         """Fetch what is finished at one host, prove it, let the host forget what was proven long ago."""
         return collect.sync_host(host)
 
-    sync_host.expand(host=choose_hosts()) >> send_counts().as_teardown()
+    sync_host.expand(host=choose_hosts()) >> send_counts().as_teardown() >> counts_sent()
 
 
 collectors_sync()

@@ -22,7 +22,7 @@ from airflow.sdk import CronTriggerTimetable, Param, dag
 
 from plugins.dag_defaults import DEFAULT_ARGS, START_DATE, Pool, Tag, task
 from plugins.tasks import load
-from plugins.tasks.counts import send_counts
+from plugins.tasks.counts import counts_sent, send_counts
 
 
 @dag(
@@ -64,7 +64,7 @@ def measurements_import() -> None:
         """Which bridges are blocked where; how many results of each status."""
         return load.export_bridges()
 
-    postprocess_reports() >> import_reports() >> export_bridges() >> send_counts().as_teardown()
+    (postprocess_reports() >> import_reports() >> export_bridges() >> send_counts().as_teardown() >> counts_sent())
 
 
 measurements_import()

@@ -17,7 +17,7 @@ from airflow.sdk import CronTriggerTimetable, dag
 
 from plugins.dag_defaults import DEFAULT_ARGS, START_DATE, Pool, Tag, task
 from plugins.tasks import publish
-from plugins.tasks.counts import send_counts
+from plugins.tasks.counts import counts_sent, send_counts
 
 
 @dag(
@@ -37,7 +37,7 @@ def measurements_publish() -> None:
         """From imported to the mirror."""
         return publish.publish()
 
-    publish_reports() >> send_counts().as_teardown()
+    publish_reports() >> send_counts().as_teardown() >> counts_sent()
 
 
 measurements_publish()

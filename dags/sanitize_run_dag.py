@@ -25,7 +25,7 @@ from airflow.sdk import CronTriggerTimetable, Param, dag
 
 from plugins.dag_defaults import DEFAULT_ARGS, START_DATE, Tag, task
 from plugins.tasks import sanitize
-from plugins.tasks.counts import send_counts
+from plugins.tasks.counts import counts_sent, send_counts
 
 
 @dag(
@@ -53,7 +53,7 @@ def sanitize_run() -> None:
         """From raw to staging, quarantine or errored; how many of each."""
         return sanitize.sanitize(params)
 
-    sanitize_reports() >> send_counts().as_teardown()
+    sanitize_reports() >> send_counts().as_teardown() >> counts_sent()
 
 
 sanitize_run()

@@ -1,5 +1,5 @@
 """
-The table `stage_counts` in MariaDB, which every feature fills, and the check that nothing got lost.
+The table `stage_counts` in MariaDB, which every feature fills, and the check that nothing was lost.
 
     stage_counts(feature, stage, day, installation, in, out, quarantined, errored)      key: the first four
 
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import closing
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 from include.common.stage_ledger import StageCount, StageLedger
@@ -37,8 +37,16 @@ _COLUMNS = "feature, stage, day, installation, `in`, `out`, quarantined, errored
 Connect = Callable[[], Any]
 
 
+# The row of a day on which nothing was counted: it says that the counts were sent all the same.
+SENT_FEATURE, SENT_STAGE = "stage_counts", "sent"
+
+
 class CountsDiffer(TerminalError):
     """What went into a stage is not what came out of it."""
+
+
+class CountsMissing(TerminalError):
+    """The table is empty or old: where nothing is counted, nothing can differ."""
 
 
 class StageCounts:
@@ -80,14 +88,38 @@ class StageCounts:
         return rows
 
 
-def send(ledger: StageLedger, table: StageCounts | None, since: date | None = None) -> int:
-    """Send the sums of a ledger to the table; without a table (a run by hand, say) nothing is sent. Rows sent."""
-    return table.put(ledger.counts(since)) if table is not None else 0
+def send(
+    ledger: StageLedger, table: StageCounts | None, since: date | None = None, more: Iterable[StageCount] = ()
+) -> int:
+    """
+    Send the sums of a ledger, and `more` rows, to the table; without a table (a run by hand) nothing. Rows sent.
+
+    Where nothing was counted today, a row of zeros says that they were sent.
+    """
+    if table is None:
+        return 0
+    rows = [*ledger.counts(since), *more]
+    today = datetime.now(UTC).date()
+    if not any(row.day == today for row in rows):
+        rows.append(StageCount(SENT_FEATURE, SENT_STAGE, today, ledger.installation, 0, 0, 0, 0))
+    return table.put(rows)
 
 
 def differences(counts: Iterable[StageCount]) -> list[StageCount]:
     """The rows where in != out + quarantined + errored."""
     return [count for count in counts if count.difference]
+
+
+def demand_fresh(counts: Iterable[StageCount], day: date) -> None:
+    """CountsMissing unless every installation in `counts` has sent some on `day` or later, and there is one."""
+    latest: dict[str, date] = {}
+    for count in counts:
+        latest[count.installation] = max(count.day, latest.get(count.installation, date.min))
+    hint = "look at the task send_counts of the DAGs that move measurement reports; is MariaDB reachable from there?"
+    if not latest:
+        raise CountsMissing("the table stage_counts has no rows of these days", hint=hint)
+    if old := sorted(f"{name} (last on {last})" for name, last in latest.items() if last < day):
+        raise CountsMissing(f"no counts of {day} or later from {', '.join(old)}", hint=hint)
 
 
 def check(counts: Iterable[StageCount]) -> int:

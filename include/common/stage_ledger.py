@@ -106,6 +106,16 @@ class StageLedger:
         )
         return [item for (item,) in rows]
 
+    def out_and_not_taken(self, feature: str, stage: str, next_feature: str, next_stage: str) -> list[tuple[str, date]]:
+        """Items that a stage put out and the next one never took, with the day of the former; sorted."""
+        rows = self._db.execute(
+            "SELECT item, MAX(day) FROM passes AS given WHERE feature = ? AND stage = ? AND outcome = 'out' "
+            "AND NOT EXISTS (SELECT 1 FROM passes AS taken WHERE taken.feature = ? AND taken.stage = ? "
+            "AND taken.item = given.item) GROUP BY item ORDER BY item",
+            (feature, stage, next_feature, next_stage),
+        )
+        return [(item, date.fromisoformat(day)) for item, day in rows]
+
     def counts(self, since: date | None = None) -> list[StageCount]:
         """Sums per feature, stage and day, from `since` on."""
         outcomes = ", ".join(f"SUM(items * (outcome = '{outcome}'))" for outcome in OUTCOMES)

@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from airflow.providers.standard.operators.empty import EmptyOperator
+
 from plugins.conf import known_only
 from plugins.connections import mariadb, measurement_state
+from plugins.connections.host_folders import state_folder
 from plugins.dag_defaults import task
 
 # So long a report's way through the stages can be followed by name in the ledger.
@@ -20,19 +23,39 @@ def send_counts() -> dict[str, int]:
     return send()
 
 
+def counts_sent() -> EmptyOperator:
+    """
+    The task behind `send_counts().as_teardown()`: red where the counts were not sent, and so is the run then.
+
+    Without it nobody would see that: a teardown's failure leaves a run green. With `on_failure_fail_dagrun`, the
+    teardown would be the only task that the state of the run is made of, and a failure of the work itself would be
+    hidden (Airflow 3.3, `DagRun._tis_for_dagrun_state`).
+    """
+    return EmptyOperator(task_id="counts_sent", doc="Succeeds when the counts were sent; fails the run otherwise.")
+
+
 def send() -> dict[str, int]:
     """Send the ledger's sums to the table; old notes are folded into sums. May be sent any number of times."""
     from include.common import stage_counts
+    from include.measurements import stage_handoffs
+    from include.measurements.state_folders import StateFolders
 
+    today = datetime.now(UTC).date()
+    kept_since = today - timedelta(days=NOTES_KEPT_DAYS)
     with measurement_state.ledger() as ledger:
-        ledger.fold((datetime.now(UTC) - timedelta(days=NOTES_KEPT_DAYS)).date())
+        ledger.fold(kept_since)
         table = mariadb.counts_table()
         table.create_table()
-        return {"rows": stage_counts.send(ledger, table)}
+        handoffs = stage_handoffs.counts(ledger, StateFolders(state_folder()), table.read(kept_since, today))
+        return {"rows": stage_counts.send(ledger, table, more=handoffs)}
 
 
 def check_counts(params: Mapping[str, Any]) -> dict[str, int]:
-    """Compare in with out for every stage; CountsDiffer names what differs."""
+    """
+    Compare in with out for every stage, and what one put out with what the next took.
+
+    CountsDiffer names what differs; CountsMissing, who has sent no counts.
+    """
     conf = known_only(params, "days", "include_today")
     from include.common import stage_counts
 
@@ -40,4 +63,6 @@ def check_counts(params: Mapping[str, Any]) -> dict[str, int]:
     through = today if conf["include_today"] else today - timedelta(days=1)
     table = mariadb.counts_table()
     table.create_table()
-    return {"rows": stage_counts.check(table.read(today - timedelta(days=conf["days"]), through))}
+    rows = table.read(today - timedelta(days=conf["days"]), today)
+    stage_counts.demand_fresh(rows, through)
+    return {"rows": stage_counts.check(row for row in rows if row.day <= through)}

@@ -14,6 +14,7 @@ from airflow.dag_processing.dagbag import DagBag
 from include.common.stage_ledger import StageCount
 from plugins.connections import engine, mariadb, measurement_state, mongo
 from plugins.tasks.counts import send
+from spool.errors import TransientError
 from tests.fakes.fake_spool_client import FakeSpoolClient
 from tests.fakes.memory_measurements import MemoryMeasurements
 from tests.support.airflow_home import REPOSITORY
@@ -22,6 +23,10 @@ pytestmark = pytest.mark.dags
 
 REPORT = "archive/r.yamloo"
 TEXT = "---\n{test_name: tcp_connect, probe_cc: IT, start_time: 1.0}\n...\n---\n{input: a}\n...\n"
+
+
+class DatabaseDown(TransientError):
+    """MariaDB is away."""
 
 
 class MemoryCounts:
@@ -103,6 +108,7 @@ def test_a_host_that_is_down_fails_alone_and_the_others_files_arrive(run, place)
         "sync_host0": "success",
         "sync_host1": "failed",
         "send_counts": "success",
+        "counts_sent": "success",
     }
     assert (state / "raw/north/b1.manifest").exists()
     assert (state / "raw/north/b1" / REPORT).read_text() == TEXT
@@ -133,6 +139,34 @@ def test_a_report_walks_to_the_mirror_and_the_counts_agree(run, place):
         "measurement_report.published",
     ]
     assert run("conservation_check", include_today=True).state == "success"
+
+
+def test_counts_that_cannot_be_sent_make_the_run_red(run, place, monkeypatch):
+    def away():
+        raise DatabaseDown("MariaDB does not answer", hint="start it")
+
+    monkeypatch.setattr(mariadb, "counts_table", away)
+    for dag_id in ("measurements_import", "measurements_publish"):
+        done = run(dag_id)
+        ended = tasks(done)
+        assert (done.state, ended["send_counts"], ended["counts_sent"]) == ("failed", "failed", "upstream_failed")
+
+
+def test_an_empty_table_of_counts_is_red(run, place, caplog):
+    assert run("conservation_check", include_today=True).state == "failed"
+    assert "the table stage_counts has no rows" in caplog.text
+
+
+def test_what_vanishes_between_two_stages_fails_the_check(run, place, caplog):
+    state = place[0]
+    staged = state / "staging/north/b1" / REPORT
+    staged.parent.mkdir(parents=True)
+    with measurement_state.ledger() as ledger:
+        ledger.take("sanitize", "sanitize", [f"north/b1/{REPORT}"])
+        ledger.settle("sanitize", "sanitize", {f"north/b1/{REPORT}": "out"})
+    assert run("measurements_import").state == "success"
+    assert run("conservation_check", include_today=True).state == "failed"
+    assert "sanitize to postprocess" in caplog.text
 
 
 def test_a_difference_fails_the_check_and_is_named(run, place, caplog):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from datetime import date
+from collections.abc import Iterable, Iterator
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from include.common.stage_counts import CountsDiffer, check, differences
+from include.common.stage_counts import CountsDiffer, CountsMissing, check, demand_fresh, differences, send
 from include.common.stage_ledger import StageCount, StageLedger
 
 MONDAY, TUESDAY = date(2026, 11, 23), date(2026, 11, 24)
@@ -113,3 +114,35 @@ def test_the_check_names_every_difference() -> None:
     assert "f.u of there on 2026-11-24" in str(differ.value)
     assert "f.s" not in str(differ.value)
     assert differ.value.hint
+
+
+class MemoryTable:
+    def __init__(self) -> None:
+        self.rows: list[StageCount] = []
+
+    def put(self, rows: Iterable[StageCount]) -> int:
+        self.rows = list(rows)
+        return len(self.rows)
+
+
+def test_a_day_on_which_nothing_was_counted_is_sent_as_one_too(ledger: StageLedger) -> None:
+    table: Any = MemoryTable()
+    assert send(ledger, table) == 1
+    [row] = table.rows
+    assert (row.day, row.count_in, row.difference) == (datetime.now(UTC).date(), 0, 0)
+    ledger.take("f", "s", ["x"])
+    assert send(ledger, table) == 1
+    assert table.rows[0].feature == "f"
+
+
+def test_an_empty_table_is_not_taken_for_one_that_agrees() -> None:
+    with pytest.raises(CountsMissing, match="no rows"):
+        demand_fresh([], MONDAY)
+
+
+def test_an_installation_that_has_stopped_sending_is_named() -> None:
+    tuesday = MONDAY + timedelta(days=1)
+    rows = [StageCount("f", "s", tuesday, "here", 1, 1, 0, 0), StageCount("f", "s", MONDAY, "there", 1, 1, 0, 0)]
+    demand_fresh(rows, MONDAY)
+    with pytest.raises(CountsMissing, match=r"from there \(last on"):
+        demand_fresh(rows, tuesday)
