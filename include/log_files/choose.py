@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import gzip
+import zlib
 from pathlib import Path
 from typing import IO, NamedTuple, cast
 
@@ -81,7 +82,7 @@ def _unfit(path: Path, config: LogFilesConfig) -> str:
             return "is not text" if b"\0" in file.read(LOOK_BYTES) else ""
     except OSError as error:
         return f"cannot be read: {error.strerror or error}"
-    except EOFError:
+    except (EOFError, zlib.error):
         return "is not a whole gzip file"
 
 

@@ -24,6 +24,7 @@ class CollectorHost:
     @classmethod
     def make(cls, folder: Path, collector_id: str = "north", **settings: object) -> CollectorHost:
         folder.mkdir(parents=True, exist_ok=True)
+        (folder / "archive").mkdir(exist_ok=True)
         shell = folder.parent / f"{folder.name}.shell"
         shell.write_text(f'#!/bin/sh\nshift\nSSH_ORIGINAL_COMMAND="$*" exec {GATE} {folder}\n')
         shell.chmod(0o755)

@@ -19,6 +19,7 @@ from include.measurements.collect.errors import (
     BatchDiffers,
     BatchRefused,
     BatchUnreadable,
+    DirectoryUnread,
     GateBusy,
     GateRefused,
     HostUnreachable,
@@ -33,8 +34,8 @@ from spool.errors import SpoolError, TransientError
 LOGGER = logging.getLogger(__name__)
 
 OF_THE_BATCH = (
-    BatchDiffers, BatchRefused, BatchUnreadable, GateBusy, GateRefused, ManifestRefused, OriginalsLost, OutputTooLarge,
-    RecordDamaged, TransferFailed, TransferRefused,
+    BatchDiffers, BatchRefused, BatchUnreadable, DirectoryUnread, GateBusy, GateRefused, ManifestRefused, OriginalsLost,
+    OutputTooLarge, RecordDamaged, TransferFailed, TransferRefused,
 )  # fmt: skip
 # Of the batch where the host still answers afterwards, otherwise of the host.
 OF_BATCH_OR_HOST = (HostUnreachable, CommandTimedOut)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from include.measurements import batch_manifest
 from include.measurements.batch_manifest import MANIFEST_SUFFIX, Manifest
-from include.measurements.collect.errors import BatchRefused, GateRefused
+from include.measurements.collect.errors import BatchRefused, DirectoryUnread, GateRefused
 from include.measurements.collect.progress import Transferred
 from include.measurements.collect.transport import BATCH_BYTES_MAX, Forgotten
 
@@ -36,9 +36,16 @@ class DropFolder:
         return 0
 
     def batches(self) -> list[str]:
-        markers = [m for suffix in (MANIFEST_SUFFIX, READY_SUFFIX) for m in self._folder.glob(f"*{suffix}")]
+        try:
+            found = [entry.name for entry in self._folder.iterdir()]
+        except (FileNotFoundError, NotADirectoryError, PermissionError) as error:
+            raise DirectoryUnread(
+                f"the drop folder {self._folder} cannot be listed: {error.strerror}",
+                hint="correct `folder` in config/collectors.yml, create it, or let this user read it",
+            ) from error
         # A hidden marker is one that is still being written.
-        names = {marker.name.rpartition(".")[0] for marker in markers if not marker.name.startswith(".")}
+        markers = [name for name in found if name.endswith((MANIFEST_SUFFIX, READY_SUFFIX)) and name[0] != "."]
+        names = {marker.rpartition(".")[0] for marker in markers}
         return sorted(name for name in names if os.path.lexists(self._folder / name))
 
     def manifest(self, batch: str) -> Manifest:

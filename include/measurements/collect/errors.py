@@ -6,6 +6,7 @@ Errors of the collectors, leaves of the engine's tree, so that one retry policy 
     ├── GateRefused          the gate of the host does not allow, or will not do, what was asked
     ├── TransferRefused      rsync cannot work as it is called here (version, options)
     ├── BatchRefused         a batch has a name, a size or a number of files that no batch may have
+    ├── DirectoryUnread      a directory that files come from is missing or cannot be listed
     ├── BatchUnreadable      a file or folder of a batch, here or at its source, cannot be read or moved
     ├── OriginalsLost        we cannot prove any more what a host was about to forget: it keeps its copy
     ├── RecordDamaged        the record of a collected batch cannot be read
@@ -38,6 +39,10 @@ class TransferRefused(TerminalError):
 
 class BatchRefused(TerminalError):
     """Not taken, while the other batches of its host are."""
+
+
+class DirectoryUnread(TerminalError):
+    """Named, because a directory without files looks the same as one that is misspelt."""
 
 
 class BatchUnreadable(TerminalError):

@@ -3,7 +3,7 @@ What a collector's gate may answer. Everything here comes from a machine that is
 names a path, is counted or is stored: its length, its form, its types, its numbers.
 
     list      one JSON object a line: {"batch": NAME, ...}
-    stage     {"batch": NAME, "files": N, "waiting": N, "unfit": N}
+    stage     {"batch": NAME, "files": N, "waiting": N, "unfit": N, "unread": [DIRECTORY, ...]}
     manifest  `sha256  path` lines: batch_manifest.parse
     forget    {"forgotten": N, "changed": [PATH, ...], "left": N}
 
@@ -13,6 +13,7 @@ GateRefused names the verb and what does not fit, never the text: it may hold na
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 from include.measurements.batch_manifest import FILES_MAX, Manifest
@@ -31,11 +32,13 @@ class Staged(NamedTuple):
 
     waiting   files that are still being written, or that the batch had no room for
     unfit     files whose names fit no manifest; they stay at the host
+    unread    directories that are missing there, or cannot be listed whole
     """
 
     files: int
     waiting: int
     unfit: int
+    unread: tuple[str, ...] = ()
 
 
 def offered_batches(text: str) -> list[str]:
@@ -51,13 +54,16 @@ def offered_batches(text: str) -> list[str]:
     return sorted({name if isinstance(name, str) else f"<{type(name).__name__}>" for name in names})
 
 
-def staged(text: str, batch: str) -> Staged:
-    """The answer to `stage` for this batch."""
+def staged(text: str, batch: str, directories: Collection[str]) -> Staged:
+    """The answer to `stage` for this batch and these directories. Gates of before 25 November 2026 name none unread."""
     row = _row("stage", _bounded("stage", text, STAGE_BYTES_MAX))
     if row.get("batch", batch) != batch:
         raise _refused("stage", "the answer is about another batch")
     files, waiting = _number("stage", row, "files", FILES_MAX), _number("stage", row, "waiting")
-    return Staged(files, waiting, _number("stage", {"unfit": 0, **row}, "unfit"))
+    unread = row.get("unread", [])
+    if not isinstance(unread, list) or not all(isinstance(name, str) and name in directories for name in unread):
+        raise _refused("stage", "`unread` is no list of the directories that were asked for")
+    return Staged(files, waiting, _number("stage", {"unfit": 0, **row}, "unfit"), tuple(unread))
 
 
 def forgotten(text: str, manifest: Manifest) -> Forgotten:

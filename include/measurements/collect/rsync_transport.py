@@ -16,6 +16,7 @@ from include.measurements import batch_manifest
 from include.measurements.batch_manifest import Manifest
 from include.measurements.collect import child_process, gate_answers
 from include.measurements.collect.config import Collector
+from include.measurements.collect.errors import DirectoryUnread
 from include.measurements.collect.exit_codes import gate_error, rsync_error
 from include.measurements.collect.progress import Progress, Transferred
 from include.measurements.collect.transport import BATCH_BYTES_MAX, BATCH_ENTRIES_MAX, Forgotten
@@ -41,12 +42,17 @@ class RsyncTransport:
 
     def stage(self, batch: str) -> int:
         text = self._gate("stage", batch, str(self._collector.quiet_s), *self._collector.directories)
-        answer = gate_answers.staged(text, batch)
+        answer = gate_answers.staged(text, batch, self._collector.directories)
         if answer.unfit:
             LOGGER.warning(
                 "%s: %s files have names unfit for a manifest and stay at the host", self._collector.id, answer.unfit
             )
         LOGGER.info("%s: staged %s files, %s wait", self._collector.id, answer.files, answer.waiting)
+        if answer.unread:
+            raise DirectoryUnread(
+                f"directories of the host are missing or cannot be listed: {', '.join(answer.unread)}",
+                hint="correct `directories` in config/collectors.yml, or the modes at the host; others were staged",
+            )
         return answer.files
 
     def batches(self) -> list[str]:

@@ -1,7 +1,9 @@
 """Lines come in whole, in order and bounded; files outside the roots are never opened."""
 
+import errno
 import gzip
 import os
+import random
 
 import pytest
 
@@ -188,3 +190,44 @@ def test_an_error_names_file_and_key(tmp_path, text, words):
         config.load(path)
     assert str(path) in str(refused.value)
     assert words in str(refused.value)
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped", "flipped at the start"])
+def test_a_packed_file_that_is_damaged_is_passed_over_and_counted_and_the_others_come_in(root, limits, damage, caplog):
+    lines = random.Random(7).randbytes(300_000).hex().encode()
+    packed = bytearray(gzip.compress(b"\n".join(lines[n : n + 60] for n in range(0, len(lines), 60))))
+    place = {"cut": len(packed) // 2, "flipped": len(packed) // 2, "flipped at the start": 10}[damage]
+    if damage == "cut":
+        del packed[place:]
+    else:
+        packed[place : place + 50] = bytes(50)
+    (root / "b.log.gz").write_bytes(packed)
+    for name in ("a.log", "c.log"):
+        (root / name).write_text(f"{name}\n")
+    events, summary = intake(limits, root / "*", max_events=100_000)
+    assert [event.value for event in events if event.key != str(root / "b.log.gz").encode()] == [b"a.log", b"c.log"]
+    assert (summary["files"], summary["files_passed_over"], summary["events"]) == (2, 1, len(events))
+    assert "passed over" in caplog.text
+
+
+def test_a_file_that_is_rotated_away_while_others_are_read_is_passed_over(root, limits):
+    for name in ("a.log", "b.log", "c.log"):
+        (root / name).write_text("1\n")
+
+    class Rotating(FakeSpoolClient):
+        def append(self, *given, **named):
+            (root / "b.log").unlink(missing_ok=True)
+            return super().append(*given, **named)
+
+    summary = take_in(Rotating(), IntakeRequest((f"{root}/*.log",)), limits)
+    assert (summary["files"], summary["files_passed_over"], summary["events"]) == (2, 1, 2)
+
+
+def test_a_disk_that_fails_ends_the_intake(root, limits, monkeypatch):
+    def failing(path):
+        raise OSError(errno.EIO, "Input/output error")
+
+    (root / "a.log").write_text("1\n")
+    monkeypatch.setattr(pipeline, "opened", failing)
+    with pytest.raises(OSError, match="Input/output"):
+        intake(limits, root / "a.log")

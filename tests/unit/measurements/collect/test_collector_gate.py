@@ -68,6 +68,7 @@ def test_rsync_reads_nothing_outside_of_outgoing(host: CollectorHost, path: str,
 def test_a_link_out_of_the_host_folder_is_no_directory_of_it(host: CollectorHost, tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere" / "r").write_bytes(b"r")
+    (host.folder / "archive").rmdir()
     (host.folder / "archive").symlink_to(tmp_path / "elsewhere")
     assert host.gate("stage b1 0 archive").returncode == NOT_ALLOWED
     assert (tmp_path / "elsewhere" / "r").exists()
@@ -78,7 +79,9 @@ def test_links_devices_hidden_and_unfinished_files_are_not_staged(host: Collecto
         host.record(name, b"x")
     (host.folder / "archive/link").symlink_to("/etc/passwd")
     os.mkfifo(host.folder / "archive/pipe")
-    assert json.loads(host.gate("stage b1 0 archive").stdout) == {"batch": "b1", "files": 1, "waiting": 0, "unfit": 0}
+    assert json.loads(host.gate("stage b1 0 archive").stdout) == {
+        "batch": "b1", "files": 1, "waiting": 0, "unfit": 0, "unread": [],
+    }  # fmt: skip
     assert "outgoing/b1/archive/good" in host.files()
 
 
@@ -169,6 +172,14 @@ def test_a_full_batch_leaves_the_rest_for_the_next(host: CollectorHost, tmp_path
     for number in range(10_003):
         host.record(f"{number:05}", b"")
     assert json.loads(host.gate("stage b1 0 archive").stdout) == {
-        "batch": "b1", "files": 10_000, "waiting": 3, "unfit": 0,
+        "batch": "b1", "files": 10_000, "waiting": 3, "unfit": 0, "unread": [],
     }  # fmt: skip
     assert json.loads(host.gate("stage b2 0 archive").stdout)["files"] == 3
+
+
+def test_directories_that_are_missing_or_none_are_named_and_the_others_are_staged(host: CollectorHost) -> None:
+    host.record("r", b"r")
+    (host.folder / "file").write_bytes(b"not a directory")
+    answer = json.loads(host.gate("stage b1 0 archiv archive file").stdout)
+    assert (answer["files"], answer["unread"]) == (1, ["archiv", "file"])
+    assert host.files() == {"outgoing/b1/archive/r", "file"}

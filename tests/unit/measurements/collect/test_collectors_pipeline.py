@@ -18,7 +18,7 @@ from include.measurements.batch_manifest import Manifest
 from include.measurements.collect import pipeline
 from include.measurements.collect.config import Collector
 from include.measurements.collect.drop_folder import DropFolder
-from include.measurements.collect.errors import BatchDiffers, DiskFull, HostUnreachable, SyncRunning
+from include.measurements.collect.errors import BatchDiffers, DirectoryUnread, DiskFull, HostUnreachable, SyncRunning
 from include.measurements.collect.progress import Transferred
 from include.measurements.collect.transport import Forgotten
 from spool import failpoints
@@ -101,6 +101,26 @@ def test_a_host_that_is_down_fails_alone_and_loses_nothing(host: CollectorHost, 
     host.shell.write_text(up)
     aggregator.sync_host(host)
     assert aggregator.raw() == {"archive/a": b"1"}
+
+
+def test_a_directory_that_is_misspelt_fails_and_is_named_and_the_others_files_arrive(
+    host: CollectorHost, aggregator: Aggregator
+) -> None:
+    host.record("a", b"1")
+    host.collector = replace(host.collector, directories=("archiv", "archive"))
+    with pytest.raises(DirectoryUnread, match=r"north/.*: archiv$") as unread:
+        aggregator.sync_host(host)
+    assert "config/collectors.yml" in unread.value.hint
+    assert aggregator.raw() == {"archive/a": b"1"}
+
+
+@pytest.mark.parametrize("kind", ["missing", "file"])
+def test_a_drop_folder_that_is_none_fails_and_is_named(aggregator: Aggregator, tmp_path: Path, kind: str) -> None:
+    dropped = tmp_path / "droped"
+    if kind == "file":
+        dropped.touch()
+    with pytest.raises(DirectoryUnread, match="droped cannot be listed"):
+        aggregator.sync(Collector(id="south", transport="drop_folder", folder=dropped), DropFolder(dropped))
 
 
 def test_a_file_created_during_the_run_survives_for_the_next(host: CollectorHost, aggregator: Aggregator) -> None:

@@ -58,7 +58,7 @@ def test_a_list_longer_than_any_right_one_is_refused() -> None:
 
 def test_what_the_gate_says_about_a_batch_is_taken() -> None:
     answer = json.dumps({"batch": "b1", "files": 3, "waiting": 2, "unfit": 1})
-    assert gate_answers.staged(answer, "b1") == (3, 2, 1)
+    assert gate_answers.staged(answer, "b1", ["archive"]) == (3, 2, 1, ())
     answer = json.dumps({"batch": "b1", "forgotten": 1, "changed": ["archive/a"], "busy": ["archive/b"], "left": 1})
     assert gate_answers.forgotten(answer, MANIFEST) == Forgotten(1, ("archive/a",), 1)
 
@@ -66,7 +66,7 @@ def test_what_the_gate_says_about_a_batch_is_taken() -> None:
 @pytest.mark.parametrize("text", NOT_OBJECTS)
 def test_an_answer_that_is_not_the_gates_is_refused(text: str) -> None:
     with pytest.raises(GateRefused):
-        gate_answers.staged(text, "b1")
+        gate_answers.staged(text, "b1", ["archive"])
     with pytest.raises(GateRefused):
         gate_answers.forgotten(text, MANIFEST)
 
@@ -75,12 +75,20 @@ def test_an_answer_that_is_not_the_gates_is_refused(text: str) -> None:
 @pytest.mark.parametrize("value", NOT_NUMBERS)
 def test_a_stage_that_counts_in_no_numbers_is_refused(name: str, value: object) -> None:
     with pytest.raises(GateRefused, match=name):
-        gate_answers.staged(json.dumps({"files": 1, "waiting": 1, "unfit": 0, name: value}), "b1")
+        gate_answers.staged(json.dumps({"files": 1, "waiting": 1, "unfit": 0, name: value}), "b1", [])
+
+
+@pytest.mark.parametrize("unread", [None, "archive", [7], ["archive", "../etc"], {"archive": 1}, [["archive"]]])
+def test_unread_directories_that_nobody_asked_for_are_refused(unread: object) -> None:
+    answer = {"batch": "b1", "files": 3, "waiting": 2, "unfit": 1}
+    assert gate_answers.staged(json.dumps({**answer, "unread": ["archive"]}), "b1", ["archive"]).unread == ("archive",)
+    with pytest.raises(GateRefused, match="`unread` is no list of the directories"):
+        gate_answers.staged(json.dumps({**answer, "unread": unread}), "b1", ["archive"])
 
 
 def test_a_stage_of_another_batch_is_refused() -> None:
     with pytest.raises(GateRefused, match="another batch"):
-        gate_answers.staged(json.dumps({"batch": "../b1", "files": 1, "waiting": 1}), "b1")
+        gate_answers.staged(json.dumps({"batch": "../b1", "files": 1, "waiting": 1}), "b1", [])
 
 
 @pytest.mark.parametrize("name", ["forgotten", "left"])
