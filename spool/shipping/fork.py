@@ -281,10 +281,10 @@ def _put_away(forking: Forking, mark: _Mark, shared_until: int) -> None:
     last = max((file.segment for file in files), default=mark.segment)
     record_shipped(path, ShippedState(last, shared_until), disk, Deadline.after(_LOCK_TIMEOUT_S))
     disk.make_folder(path / FORKED)
+    disk.sync_folder(path)
     for file in files:
         disk.rename(file.path, path / FORKED / file.path.name)
     disk.sync_folder(path / FORKED)
-    disk.sync_folder(path)
     failpoints.reach("archive.fork.files_moved")
     disk.unlink(path / _MARK)
     disk.sync_folder(path)

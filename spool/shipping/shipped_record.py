@@ -35,13 +35,14 @@ def keep_orphan(log_path: Path, file: SegmentFile, offsets: OffsetRange, disk: D
     """
     Put a segment aside that lies below the floor. LockTimeout as above.
 
-    1. rename the file into `orphans/`, its offsets in the name   2. fsync   3. record the number: the log goes on
+    1. make `orphans/` (fsync)   2. rename the file into it, its offsets in the name (fsync of `orphans/`)
+    3. record the number, which also makes the removal from the log's folder durable: the log goes on
     """
     folder = log_path / ORPHANS
     disk.make_folder(folder)
+    disk.sync_folder(log_path)
     disk.rename(file.path, folder / f"{file.segment:012d}-{offsets.first}-{offsets.next}.sealed")
     disk.sync_folder(folder)
-    disk.sync_folder(log_path)
     failpoints.reach("archive.orphan.moved")
     record_shipped(log_path, ShippedState(file.segment, offsets.next), disk, deadline)
 

@@ -81,6 +81,7 @@ class _Folder:
     def __init__(self, durable: dict[str, _File | None]) -> None:
         self.durable = durable
         self.pending: list[tuple[str, str, _File | None]] = []
+        self.moved_away: list[tuple[str, Path, _File | None]] = []  # to another folder, not synced since
 
     def survivor(self, keep: Keep) -> dict[str, _File | None]:
         names = dict(self.durable)
@@ -128,6 +129,10 @@ class SimulatedDisk(Disk):
             return mode == "everything" or mode == ("newest" if is_last else "older")
 
         names = {path: folder.survivor(keep) for path, folder in self._folders.items()}
+        for path, folder in self._folders.items():
+            for name, target, node in folder.moved_away:
+                if target.name not in names.get(target.parent, {}):
+                    names[path].setdefault(name, node)  # a rename removes no name that it did not give elsewhere
         nodes = {id(node): node for folder in names.values() for node in folder.values() if node is not None}
         contents = {key: node.survivor(keep) for key, node in nodes.items()}
         self._files.clear()
@@ -197,7 +202,7 @@ class SimulatedDisk(Disk):
             return
         self._change("sync_folder")
         node = self._folder(folder)
-        node.durable, node.pending = node.survivor(_always), []
+        node.durable, node.pending, node.moved_away = node.survivor(_always), [], []
 
     def truncate(self, descriptor: int, size_bytes: int) -> None:
         node = self._file(descriptor)
@@ -206,11 +211,16 @@ class SimulatedDisk(Disk):
         node.pending.append(size_bytes)
 
     def rename(self, source: Path, target: Path) -> None:
-        assert source.parent == target.parent, "renames between folders are not simulated"
         self._change("rename")
         node = self._files.get(source.stat().st_ino)
         super().rename(source, target)
-        self._folder(source.parent).pending.append((source.name, target.name, node))
+        if source.parent == target.parent:
+            self._folder(source.parent).pending.append((source.name, target.name, node))
+            return
+        # Each folder has its own order: synced alone, the old one forgets a name that the new one does not have yet.
+        self._folder(source.parent).pending.append((source.name, "", None))
+        self._folder(source.parent).moved_away.append((source.name, target, node))
+        self._folder(target.parent).pending.append(("", target.name, node))
 
     def unlink(self, path: Path) -> None:
         self._change("unlink")

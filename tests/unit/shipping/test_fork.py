@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import errno
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from spool.errors import CorruptObject, FolderRefused, OperatorNeeded, StoreUnavailable
+from spool.errors import CorruptObject, FolderRefused, LockTimeout, OperatorNeeded, StoreUnavailable
 from spool.file_lock import is_locked
 from spool.log.identity import read_identity
 from spool.log.shipped import read_shipped
@@ -290,3 +291,33 @@ def test_the_alarm_of_a_fork_is_raised_while_no_lock_is_held(
     assert "log_forked" in second.alarms.ever
     assert held
     assert not any(held)
+
+
+def test_two_who_move_one_fork_at_once_move_each_record_once(
+    first: SpoolHost, store: MemoryStore, tmp_path: Path
+) -> None:
+    first.append("both")
+    second = first.snapshot(tmp_path / "second", detected=False)
+    first.append("one")
+    first.ship()
+    second.append_segments("two", 2)
+    log, stream = second.log_folder, second.settings.stream("events")
+    is_moving, is_moved = threading.Event(), threading.Event()
+
+    def beat(busy_s: float) -> None:
+        if (log.path / "fork.json").exists() and not is_moving.is_set():
+            is_moving.set()
+            is_moved.wait(1.0)  # in vain where the other one is kept out
+
+    def ship_beside() -> None:
+        assert is_moving.wait(60)
+        with suppress(LockTimeout):
+            LogShipper(log, stream, second.archive, second.alarms).ship_next()
+        is_moved.set()
+
+    beside = threading.Thread(target=ship_beside)
+    beside.start()
+    LogShipper(log, stream, second.archive, second.alarms, beat=beat).ship_next()
+    beside.join(60)
+    ship_all(second)
+    assert values(store) == sorted(["both", "one", *(f"two{s}-{n}" for s in range(2) for n in range(5))])
