@@ -2,6 +2,7 @@
 How fast events become durable on the local disk.
 
     batches  200-byte events in calls of 1,000 from four threads, acknowledged `disk`: target 400,000 events/s
+    idempotent  the same calls, each under a sequence of its thread's producer: target 0.9 of `batches`, taken in turns
     singles  one event a call from 64 threads: target 10,000 events/s
     ceiling  the same number of bytes as `batches` writes, in the same commit sizes, write + fdatasync only
 
@@ -18,8 +19,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.measure import publish, repeat
-from spool.event import Event
+from benchmarks.measure import publish, repeat, repeat_in_turns
+from spool.event import Event, ProducerSequence
 from spool.intake.client import SpoolClient
 from spool.settings import Settings, StreamSettings
 
@@ -70,6 +71,20 @@ def batches(folder: Path, total: int) -> float:
         return calls * 4 * 1000 / run_threads(4, work)
 
 
+def idempotent(folder: Path, total: int) -> float:
+    calls = total // 4 // 1000
+    chunk = events(1000)
+    with SpoolClient(folder, settings()) as client:
+        log = client.log_of(STREAM)
+        client.append_once(STREAM, chunk[:1], ProducerSequence("warm-up", 1, log))
+
+        def work(thread: int) -> None:
+            for sequence in range(1, calls + 1):
+                client.append_once(STREAM, chunk, ProducerSequence(f"thread-{thread}", sequence, log))
+
+        return calls * 4 * 1000 / run_threads(4, work)
+
+
 def singles(folder: Path, total: int) -> float:
     calls = total // 64
     one = events(1)
@@ -110,12 +125,16 @@ def main() -> None:
         return once
 
     top = repeat(fresh(ceiling, options.events), options.repeats)
-    many = repeat(fresh(batches, options.events), options.repeats)
+    many, once_each = repeat_in_turns(
+        fresh(batches, options.events), fresh(idempotent, options.events), repeats=options.repeats
+    )
     single = repeat(fresh(singles, options.events // 25), options.repeats)
     publish(
         "append",
         {
             "batches_events_per_s": many | {"target": 400_000},
+            "idempotent_events_per_s": once_each,
+            "idempotent_to_batches": round(once_each["median"] / many["median"], 2),
             "singles_events_per_s": single | {"target": 10_000},
             "bare_write_and_fdatasync_events_per_s": top,
             "batches_to_bare_disk": round(many["median"] / top["median"], 2),

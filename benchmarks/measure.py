@@ -23,6 +23,12 @@ def repeat(measure: Callable[[], float], times: int) -> dict[str, Any]:
     return summary(runs)
 
 
+def repeat_in_turns(*measures: Callable[[], float], repeats: int) -> list[dict[str, Any]]:
+    """As `repeat` for each, taken in turns, so that a ratio between them holds on a machine whose speed drifts."""
+    rounds = [[measure() for measure in measures] for _ in range(repeats)]
+    return [summary(list(runs)) for runs in zip(*rounds, strict=True)]
+
+
 def summary(runs: list[float]) -> dict[str, Any]:
     return {
         "median": _round(statistics.median(runs)),

@@ -4,6 +4,8 @@ Every error the engine raises.
     SpoolError
     ├── TerminalError            trying again gives the same result: fail the task, tell a person
     │   ├── SettingsError        a file, key or variable of the settings is missing or wrong
+    │   ├── ProducerConflict     a sequence that does not follow the producer's last one; nothing was written
+    │   ├── ProducerMoved        a sequence meant for a log that has a successor; nothing was written
     │   ├── EventRefused         an event can never be appended as it is (size, name, group)
     │   ├── FolderRefused        the spool folder cannot be used (network file system, not ours, no space)
     │   ├── CorruptSegment       bytes that were once durable do not pass their checks
@@ -63,6 +65,24 @@ class SettingsError(TerminalError):
 
 class EventRefused(TerminalError):
     """An event can never be appended as it is; nothing was written."""
+
+
+class ProducerConflict(TerminalError):
+    """An idempotent append does not fit what the log knows of its producer; nothing was written."""
+
+
+class ProducerMoved(TerminalError):
+    """
+    An idempotent append names a log that the stream has left; nothing was written by this attempt.
+
+    log                    the stream's current log
+    certainly_not_written  no earlier attempt was written either: it may be sent for the current log
+    """
+
+    def __init__(self, message: str, *, log: str, certainly_not_written: bool, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.log = log
+        self.certainly_not_written = certainly_not_written
 
 
 class FolderRefused(TerminalError):

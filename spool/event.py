@@ -61,6 +61,20 @@ class Position(NamedTuple):
         return f"{self.stream}/{self.log}/{self.offset}"
 
 
+class ProducerSequence(NamedTuple):
+    """
+    What makes an append idempotent: the same (producer, sequence) is written once, however often it is sent.
+
+    producer  who sends, such as `outbox/local/measurements`; one sender at a time
+    sequence  1, then 1 more with each append of this producer
+    log       the log that the first attempt was meant for: another log cannot know whether it was written
+    """
+
+    producer: str
+    sequence: int
+    log: str
+
+
 class OffsetRange(NamedTuple):
     """Offsets `first` to `next` - 1 of one log."""
 
@@ -77,12 +91,14 @@ class Accepted(NamedTuple):
     The answer to an append: these offsets are durable at `acknowledgement`.
 
     ranges are in the order of the events given; more than one where the call was split over commits.
+    repeated: the sequence was written before, and these are the positions it got then.
     """
 
     stream: str
     log: str
     ranges: tuple[OffsetRange, ...]
     acknowledgement: Acknowledgement
+    repeated: bool = False
 
     @property
     def event_count(self) -> int:

@@ -4,10 +4,12 @@ The one header the engine adds, named `spool`, in its two forms. Pure bytes.
 In a local segment it stands only on the first record of a group (or of an idempotent append, rule 6):
 
     0      1             5
-    +------+-------------+---------------------------------------+
-    | 1 u8 | group   u32 | room for producer and sequence        |
-    +------+-------------+---------------------------------------+
-    group = number of events of the group that begins here, 0 = none
+    +------+-------------+
+    | 1 u8 | group   u32 |                                          a group begins here
+    +------+-------------+--------------+-----------+--------------+------------+----------------+
+    | 1 u8 | 0       u32 | sequence u64 | count u32 | checksum u32 | time_s u32 | producer utf-8 |   a unit begins here
+    +------+-------------+--------------+-----------+--------------+------------+----------------+
+    group = number of events of the group that begins here, 0 = none; count = events of the unit
 
 In the archive and in Kafka every record has it, as its last header:
 
@@ -25,7 +27,10 @@ from typing import NamedTuple
 
 VERSION = 1
 _LOCAL = struct.Struct(">BI")
+_UNIT = struct.Struct(">QIII")
 _ARCHIVED = struct.Struct(">BIQQI")
+# Of a unit's header, before the producer.
+UNIT_BYTES = _LOCAL.size + _UNIT.size
 # Of the archived form, before the log id.
 ARCHIVED_BYTES = _ARCHIVED.size
 
@@ -38,6 +43,31 @@ class ArchivedPosition(NamedTuple):
     generation: int
     group_first: int
     group_size: int
+
+
+class Unit(NamedTuple):
+    """An idempotent append, as it is noted on its first record. time_s: when it was appended, by the host's clock."""
+
+    producer: str
+    sequence: int
+    event_count: int
+    checksum: int
+    time_s: int
+
+
+def encode_unit(unit: Unit) -> bytes:
+    numbers = _UNIT.pack(unit.sequence, unit.event_count, unit.checksum, unit.time_s)
+    return _LOCAL.pack(VERSION, 0) + numbers + unit.producer.encode()
+
+
+def decode_unit(data: bytes) -> Unit | None:
+    """None where a group begins. ValueError for an unknown version or a short header."""
+    if decode_local(data) or len(data) == _LOCAL.size:
+        return None
+    if len(data) <= UNIT_BYTES:
+        raise ValueError(f"spool header of {len(data)} bytes")
+    sequence, count, checksum, time_s = _UNIT.unpack_from(data, _LOCAL.size)
+    return Unit(data[UNIT_BYTES:].decode(), sequence, count, checksum, time_s)
 
 
 def encode_local(group_size: int) -> bytes:

@@ -26,7 +26,7 @@ from types import TracebackType
 from spool.alarm import AlarmSink
 from spool.clock import Deadline
 from spool.errors import AppendUnknown, LockTimeout, SettingsError
-from spool.event import Accepted, Acknowledgement, Event, OffsetRange
+from spool.event import Accepted, Acknowledgement, Event, OffsetRange, ProducerSequence
 from spool.log.local_alarms import LocalAlarms
 from spool.log.stream_log import StreamLog
 from spool.settings import Settings, StreamSettings
@@ -88,6 +88,39 @@ class SpoolClient:
         """Append events that are delivered all or none, in one Kafka transaction. EventRefused when too large."""
         return self._append(stream, events, group=True, acknowledgement=acknowledgement, timeout_s=timeout_s)
 
+    def append_once(
+        self,
+        stream: str,
+        events: Sequence[Event],
+        sequence: ProducerSequence,
+        *,
+        acknowledgement: Acknowledgement | None = None,
+        timeout_s: float = TIMEOUT_S,
+    ) -> Accepted:
+        """
+        Append the events unless this producer's sequence was written before: then its positions are the answer.
+
+        The events are one commit, so they are refused where that would be too large. Whatever the outcome of an attempt
+        was, the same call may be made again. ProducerConflict: the sequence is neither the last one nor the next, or
+        came with other events before. ProducerMoved: the log that it was meant for has a successor.
+        """
+        settings, level = self._stream_and_level(stream, acknowledgement)
+        deadline = Deadline.after(timeout_s)
+        log = self._log(settings, deadline)
+        unit = log.append_once(events, sequence, deadline=deadline)
+        if level == "s3":
+            self._wait_for_s3(log, unit.log, (unit.offsets,), deadline)
+        return Accepted(settings.name, unit.log, (unit.offsets,), level, unit.repeated)
+
+    def log_of(self, stream: str, *, timeout_s: float = TIMEOUT_S) -> str:
+        """The log that appends to this stream go to now: what a producer names in its next sequence."""
+        return self._log(self._settings.stream(stream), Deadline.after(timeout_s)).id
+
+    def release_producer(self, stream: str, producer: str, *, timeout_s: float = TIMEOUT_S) -> bool:
+        """Forget a source whose thing cannot be offered again, durably; whether it was known."""
+        deadline = Deadline.after(timeout_s)
+        return self._log(self._settings.stream(stream), deadline).release_producer(producer, deadline)
+
     def close(self) -> None:
         """Release descriptors. What was accepted stays accepted; nothing is flushed because nothing is held back."""
         for log in self._logs.values():
@@ -111,6 +144,17 @@ class SpoolClient:
         acknowledgement: Acknowledgement | None,
         timeout_s: float,
     ) -> Accepted:
+        stream, level = self._stream_and_level(stream_name, acknowledgement)
+        deadline = Deadline.after(timeout_s)
+        log = self._log(stream, deadline)
+        log_id, ranges = log.append(events, group=group, deadline=deadline)
+        if level == "s3" and ranges:
+            self._wait_for_s3(log, log_id, ranges, deadline)
+        return Accepted(stream.name, log_id, ranges, level)
+
+    def _stream_and_level(
+        self, stream_name: str, acknowledgement: Acknowledgement | None
+    ) -> tuple[StreamSettings, Acknowledgement]:
         stream = self._settings.stream(stream_name)
         level = acknowledgement or stream.acknowledgement
         if level == "disk" and not stream.persistent:
@@ -118,12 +162,7 @@ class SpoolClient:
                 f"stream {stream.name} may not be acknowledged at `disk`",
                 hint="say persistent: true in config/spool.yml if its spool folder survives a reboot",
             )
-        deadline = Deadline.after(timeout_s)
-        log = self._log(stream, deadline)
-        log_id, ranges = log.append(events, group=group, deadline=deadline)
-        if level == "s3" and ranges:
-            self._wait_for_s3(log, log_id, ranges, deadline)
-        return Accepted(stream.name, log_id, ranges, level)
+        return stream, level
 
     def _wait_for_s3(self, log: StreamLog, log_id: str, ranges: tuple[OffsetRange, ...], deadline: Deadline) -> None:
         # Imported here: it brings the shipper with numpy, which a process that appends at `disk` never needs.

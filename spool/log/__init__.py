@@ -9,6 +9,8 @@ What the room offers to others:
     folder        log_folders, segment_files: which logs and segments lie in a spool folder
     identity      whose log it is: read_identity, create_log, write_successor
     lock_file     locked_file: the locks of a spool folder; read_state_of: how far a log is synced
+    producers, producer_file, producer_state
+                  what the log remembers of idempotent producers, and which segments that needs
     shipped       how far the object store has a log
     local_alarms  alarms as files of the folder
 

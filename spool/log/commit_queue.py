@@ -14,6 +14,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from spool.clock import Deadline
 from spool.errors import AppendUnknown, EventRefused, LockTimeout, SpoolError, SpoolFull
@@ -22,6 +23,7 @@ from spool.format import record_batch
 from spool.format.event_record import Record, size_bound
 from spool.format.position_header import encode_local
 from spool.log.pending_commit import Part, PendingCommit
+from spool.log.unit_commit import PendingUnit, UnitCommit
 
 # Two being filled while one is written keeps the writer busy; more would only be memory.
 COMMITS_WAITING_MAX = 4
@@ -29,7 +31,9 @@ COMMITS_WAITING_MAX = 4
 ANSWER_S = 1.0
 
 
-Write = Callable[[PendingCommit, Deadline], None]
+AnyCommit = PendingCommit | UnitCommit
+Write = Callable[[AnyCommit, Deadline], None]
+Commit = TypeVar("Commit", PendingCommit, UnitCommit)
 
 
 class CommitQueue:
@@ -43,7 +47,7 @@ class CommitQueue:
         """Forget all that is queued: for a child after fork, whose parent will write it."""
         self._mutex = threading.Lock()
         self._room = threading.Condition(self._mutex)
-        self._waiting: deque[PendingCommit] = deque()
+        self._waiting: deque[AnyCommit] = deque()
         self._writing = False
 
     def commit(self, records: Sequence[Record], *, group: bool, deadline: Deadline) -> list[Part]:
@@ -60,6 +64,20 @@ class CommitQueue:
         _raise_errors(parts, refused)
         return parts
 
+    def commit_unit(self, pending: PendingUnit, deadline: Deadline) -> None:
+        """Returns when the unit is durable, or was before; raises its error, or that of its commit."""
+        if not 0 < len(pending.records) <= COMMIT_EVENTS_MAX:
+            raise _unit_too_large(pending)
+        with self._mutex:
+            commit = self._room_in(UnitCommit, lambda commit: commit.has_room(pending), deadline)
+            while not commit.add(pending):
+                if not commit.units:
+                    raise _unit_too_large(pending)
+                commit = self._room_in(UnitCommit, lambda commit: commit.has_room(pending), deadline)
+        self._wait(commit, deadline)
+        if error := commit.error or pending.error:
+            raise error
+
     def _enqueue(self, records: Sequence[Record], parts: list[Part], *, group: bool, deadline: Deadline) -> None:
         """Adds to `parts` as it goes: what is queued will be written, even where the rest finds no room."""
         if group:
@@ -75,11 +93,7 @@ class CommitQueue:
     def _enqueue_group(self, records: Sequence[Record], deadline: Deadline) -> Part:
         size = sum(map(size_bound, records))
         if not records or len(records) > COMMIT_EVENTS_MAX or size + record_batch.HEADER_BYTES > COMMIT_BYTES_MAX:
-            raise EventRefused(
-                f"a group of {len(records)} events and up to {size} bytes; a commit holds 1 to {COMMIT_EVENTS_MAX} "
-                f"events and {COMMIT_BYTES_MAX} bytes",
-                hint="a group is written and delivered as one: make it smaller",
-            )
+            raise _too_large("a group", len(records), size, "a group is written and delivered as one: make it smaller")
         commit = self._commit_with_room(len(records), size, deadline)
         first = commit.event_count
         time_ms, key, value, headers = records[0]
@@ -89,17 +103,20 @@ class CommitQueue:
         return Part(commit, first, len(records))
 
     def _commit_with_room(self, event_count: int, size_bytes: int, deadline: Deadline) -> PendingCommit:
+        return self._room_in(PendingCommit, lambda commit: commit.has_room(event_count, size_bytes), deadline)
+
+    def _room_in(self, kind: type[Commit], has_room: Callable[[Commit], bool], deadline: Deadline) -> Commit:
         """The last waiting commit, or a new one; waits where the queue is full. Called with the mutex held."""
         while True:
-            if not (self._waiting and self._waiting[-1].has_room(event_count, size_bytes)):
-                if len(self._waiting) < COMMITS_WAITING_MAX:
-                    self._waiting.append(PendingCommit(self._mutex))
-                else:
+            last = self._waiting[-1] if self._waiting else None
+            if not (isinstance(last, kind) and has_room(last)):
+                if len(self._waiting) >= COMMITS_WAITING_MAX:
                     self._make_room(deadline)
                     continue
-            commit = self._waiting[-1]
-            commit.deadline = max(commit.deadline, deadline)
-            return commit
+                last = kind(self._mutex)
+                self._waiting.append(last)
+            last.deadline = max(last.deadline, deadline)
+            return last
 
     def _make_room(self, deadline: Deadline) -> None:
         """Wait until a commit was taken from the queue. Called with the mutex held."""
@@ -118,7 +135,7 @@ class CommitQueue:
             elif not self._room.wait(deadline.remaining_s):
                 raise _full()
 
-    def _wait(self, commit: PendingCommit, deadline: Deadline) -> None:
+    def _wait(self, commit: AnyCommit, deadline: Deadline) -> None:
         """Until `commit` is done, writing commits in their order whenever nobody else does. AppendUnknown."""
         while True:
             with self._mutex:
@@ -167,7 +184,7 @@ class CommitQueue:
         self._finish(commit)
         return True
 
-    def _finish(self, commit: PendingCommit) -> None:
+    def _finish(self, commit: AnyCommit) -> None:
         with self._mutex:
             commit.done = True
             commit.changed.notify_all()
@@ -178,6 +195,20 @@ class CommitQueue:
         self._room.notify_all()
         if self._waiting:
             self._waiting[0].changed.notify()
+
+
+def _too_large(what: str, count: int, size_bytes: int, hint: str) -> EventRefused:
+    return EventRefused(
+        f"{what} of {count} events and up to {size_bytes} bytes; a commit holds 1 to {COMMIT_EVENTS_MAX} events and "
+        f"{COMMIT_BYTES_MAX} bytes",
+        hint=hint,
+    )
+
+
+def _unit_too_large(pending: PendingUnit) -> EventRefused:
+    size = sum(map(size_bound, pending.records))
+    hint = "it is written as one: send less at a time"
+    return _too_large("an idempotent append", len(pending.records), size, hint)
 
 
 def _full() -> SpoolFull:

@@ -9,6 +9,7 @@ nothing: locks of the parent's threads are replaced in the child.
 from __future__ import annotations
 
 import os
+import time
 import weakref
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -18,17 +19,19 @@ from spool.alarm import AlarmSink
 from spool.clock import Deadline
 from spool.disk import Disk, make_folders
 from spool.errors import AppendUnknown, FolderRefused
-from spool.event import Event, OffsetRange
+from spool.event import Event, OffsetRange, ProducerSequence
 from spool.format.event_record import encode
-from spool.log.commit_queue import CommitQueue
+from spool.log.commit_queue import AnyCommit, CommitQueue
 from spool.log.file_system import refuse_network
 from spool.log.folder import LogFolder, log_folders, segment_files
 from spool.log.identity import Identity, create_log, is_ours, read_identity, write_successor
 from spool.log.local_alarms import AlarmsAfterwards, LocalAlarms
 from spool.log.lock_file import LockState, locked_file
-from spool.log.pending_commit import Part, PendingCommit
+from spool.log.pending_commit import Part
+from spool.log.producers import unit_of
 from spool.log.refusal import disk_errors_refuse
 from spool.log.reserve import Reserve
+from spool.log.unit_commit import PendingUnit, UnitCommit
 from spool.log.writer import LogRetired, LogWriter
 from spool.settings import StreamSettings
 
@@ -96,6 +99,22 @@ class StreamLog:
             )
         return (parts[0].commit.log if parts else self.id), _merged(parts)
 
+    def append_once(self, events: Sequence[Event], sequence: ProducerSequence, *, deadline: Deadline) -> PendingUnit:
+        """
+        Append the events unless this sequence was written before; where they are, durable on disk.
+
+        Errors as `append`; ProducerConflict, ProducerMoved: nothing was written.
+        """
+        records = encode(events, self._stream.event_bytes_max)
+        unit = unit_of(events, sequence.producer, sequence.sequence, int(time.time()))
+        pending = PendingUnit(records, unit, sequence.log)
+        self._queue.commit_unit(pending, deadline)
+        return pending
+
+    def release_producer(self, producer: str, deadline: Deadline) -> bool:
+        """Forget a source that cannot be offered again, durably; whether it was known."""
+        return self._with_current(lambda writer: writer.release_producer(producer, deadline), deadline)
+
     def seal_if_due(self, *, for_waiter: bool = False, deadline: Deadline | None = None) -> bool:
         """Seal by size, by age, or for a waiter (rule 9). Says whether it did; follows to the log's successor."""
         deadline = deadline or Deadline.after(TIMEOUT_S)
@@ -117,8 +136,11 @@ class StreamLog:
         """Release the descriptors; the log opens them again when it is used again."""
         self._writer.close()
 
-    def _write(self, commit: PendingCommit, deadline: Deadline) -> None:
+    def _write(self, commit: AnyCommit, deadline: Deadline) -> None:
         def write(writer: LogWriter) -> None:
+            if isinstance(commit, UnitCommit):
+                writer.write_units(commit, deadline)
+                return
             commit.first_offset = writer.write_commit(commit.builder, commit.event_count, deadline)
             commit.log = writer.log.log
 

@@ -29,8 +29,10 @@ from spool.log.folder import LogFolder, segment_files
 from spool.log.held_log import HeldLog
 from spool.log.local_alarms import AlarmsAfterwards
 from spool.log.lock_file import RETIRED, LockState, LogLock, read_state_of
+from spool.log.producer_state import ProducerState
 from spool.log.refusal import disk_errors_refuse
 from spool.log.shipped import read_shipped
+from spool.log.unit_commit import UnitCommit
 from spool.settings import StreamSettings
 
 failpoints.declare("log.append.locked")
@@ -63,6 +65,7 @@ class LogWriter:
         self._name = str(log.name)
         lock = LogLock(log.path / "lock", self._name, disk, alarms)
         self._held = HeldLog(log, lock, disk, self._alarms, after=after)
+        self._producers = ProducerState(log, disk, after=after)
         self._tag = log_tag(log.log)
         self._busy = threading.Lock()
 
@@ -83,6 +86,7 @@ class LogWriter:
         """For a child after fork: another thread of its parent may have been writing."""
         self._busy = threading.Lock()
         self._alarms.forget()
+        self._producers.forget()
         self.close()
 
     def write_commit(self, builder: Buildable, event_count: int, deadline: Deadline) -> int:
@@ -97,12 +101,48 @@ class LogWriter:
             _follow_if_retired(state)
             if self._is_full(state):
                 state = self._held.seal(state)
-            builder.set_producer_state(state.next_offset, self._tag, state.next_commit % COMMIT_NUMBERS)
-            frame = builder.build()
-            record_batch.set_fields(frame, base_offset=state.next_offset)
-            self._write(state, frame)
-            self._make_durable(state, frame, event_count)
-            return state.next_offset
+            return self._append(state, builder, event_count)
+
+    def write_units(self, commit: UnitCommit, deadline: Deadline) -> None:
+        """
+        Write what is new of the units in one commit; each unit gets its positions or its error. As `write_commit`.
+
+        The table is looked up and changed under the lock that the commit is written under (rule 6), and changed only
+        when the commit is durable.
+        """
+        with self._exclusive(deadline) as state:
+            failpoints.reach("log.append.locked")
+            _follow_if_retired(state)
+            if self._is_full(state):
+                state = self._held.seal(state)
+            table = self._producers.current(state, self._held.segment)
+            new = [unit for unit in commit.units if unit.resolve(table, self.log.log)]
+            if not new:
+                return
+            first = self._append(state, commit.builder_of(new), sum(len(unit.records) for unit in new))
+            for pending in new:
+                pending.written(self.log.log, first)
+                table.note(pending.unit, self.log.log, first)
+                first += pending.unit.event_count
+
+    def release_producer(self, producer: str, deadline: Deadline) -> bool:
+        """Forget a source, durably; whether it was known."""
+        with self._exclusive(deadline) as state:
+            _follow_if_retired(state)
+            known = self._producers.current(state, self._held.segment).release(producer)
+            if known:
+                self._producers.save(state)
+            return known
+
+    def _append(self, state: LockState, builder: Buildable, event_count: int) -> int:
+        """One commit behind the synced end; its first offset."""
+        builder.set_producer_state(state.next_offset, self._tag, state.next_commit % COMMIT_NUMBERS)
+        frame = builder.build()
+        record_batch.set_fields(frame, base_offset=state.next_offset)
+        self._write(state, frame)
+        self._make_durable(state, frame, event_count)
+        self._producers.appended(state, len(frame), event_count)
+        return state.next_offset
 
     def seal(self, deadline: Deadline) -> bool:
         """Seal the open segment if it has a commit. False otherwise."""

@@ -38,6 +38,7 @@ from spool.format.relayout import archived_records
 from spool.log.folder import LogFolder, SegmentFile, segment_files
 from spool.log.identity import create_log, new_log_id, read_identity, write_successor
 from spool.log.local_alarms import LocalAlarms
+from spool.log.producer_state import inherit
 from spool.log.reader import Commit, next_header, read_sealed, tail
 from spool.log.shipped import ShippedState
 from spool.log.writer import LogWriter
@@ -143,6 +144,7 @@ def _go_on(forking: Forking, mark: _Mark) -> None:
     successor = _make_successor(forking, mark, deadline)
     _retire(forking, deadline)
     shared_until = _shared_until(forking, mark)
+    inherit(successor, forking.disk, (forking.log.log, mark.segment))
     _move(forking, mark, successor, shared_until)
     _put_away(forking, mark, shared_until)
 

@@ -83,7 +83,7 @@ class LogShipper:
         self._disk = disk or Disk()
         self._beat = beat
         self._name = LogName(log.stream, log.log)
-        self._waiting = WaitingSegments(log.path, archive, self._name, alarms, self._disk)
+        self._waiting = WaitingSegments(log.path, archive, self._name, alarms, self._disk, stream.seal_bytes)
 
     def ship_next(self) -> Shipped | None:
         """

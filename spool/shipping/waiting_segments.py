@@ -7,6 +7,7 @@ where the name finds nothing: at the end of the backlog, or at a gap.
 
 from __future__ import annotations
 
+import logging
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,26 +16,37 @@ from spool.alarm import AlarmSink
 from spool.archive.archive import Archive
 from spool.clock import Deadline
 from spool.disk import Disk
-from spool.errors import CorruptSegment, ObjectMissing, OperatorNeeded
+from spool.errors import CorruptSegment, ObjectMissing, OperatorNeeded, ProducerConflict
 from spool.format.segment_header import HEADER_BYTES_MAX, SegmentHeader, decode_segment_header
-from spool.log.folder import SegmentFile, open_path, sealed_path, segment_files
+from spool.log.folder import LogFolder, SegmentFile, open_path, sealed_path, segment_files
+from spool.log.producer_file import needed_segment
+from spool.log.producer_state import advance
 from spool.log.shipped import ShippedState, read_shipped
 from spool.names import LogName
 from spool.shipping.predecessor import Predecessor, look_before
 from spool.shipping.shipped_record import is_orphan, record_shipped
 
+LOGGER = logging.getLogger(__name__)
+
 _LOCK_S = 2.0
+# How much of shipped segments stays on the host for the table of producers (rule 6), which a process that begins to
+# append with sequences reads: half a second of its time at most.
+KEPT_SEGMENTS_MAX = 64
+KEPT_BYTES_MAX = 64 * 1024 * 1024
 
 
 class WaitingSegments:
     """Looks at one log's folder. What is missing there is looked for in the store once a change."""
 
-    def __init__(self, log_path: Path, archive: Archive, name: LogName, alarms: AlarmSink, disk: Disk) -> None:
+    def __init__(
+        self, log_path: Path, archive: Archive, name: LogName, alarms: AlarmSink, disk: Disk, seal_bytes: int
+    ) -> None:
         self._path = log_path
         self._archive = archive
         self._name = name
         self._alarms = alarms
         self._disk = disk
+        self._kept_segments_max = max(1, min(KEPT_SEGMENTS_MAX, KEPT_BYTES_MAX // seal_bytes))
         self._accepted = -1  # the first segment of a run whose predecessor was looked for
 
     def next(self) -> SegmentFile | None:
@@ -61,10 +73,15 @@ class WaitingSegments:
         return sum(file.state == "sealed" and file.segment > shipped for file in segment_files(self._path))
 
     def remove(self, file: SegmentFile) -> None:
-        """Remove a file that is shipped and recorded, unless it is the log's highest."""
-        if self._is_here(file.segment + 1):
-            self._disk.unlink(file.path)
-            failpoints.reach("archive.local.deleted")
+        """Remove a file that is shipped and recorded, unless it is the log's highest, or producers need it."""
+        if not self._is_here(file.segment + 1):
+            return
+        needed = needed_segment(self._path)
+        if needed is None:
+            self._unlink(file)
+        elif file.segment + 1 - needed >= self._kept_segments_max:
+            self._advance_producers(file.segment + 1)
+            self._remove_shipped(segment_files(self._path))
 
     def end_before(self, segment: int) -> int | None:
         """The offset behind the last segment before this one, where it is known."""
@@ -100,12 +117,22 @@ class WaitingSegments:
         return open_path(self._path, number).exists() or sealed_path(self._path, number).exists()
 
     def _remove_shipped(self, files: list[SegmentFile]) -> None:
-        shipped = read_shipped(self._path).segment
+        shipped, needed = read_shipped(self._path).segment, needed_segment(self._path)
         for file in files[:-1]:
-            if file.state != "sealed" or file.segment > shipped:
+            if file.state != "sealed" or file.segment > shipped or (needed is not None and file.segment >= needed):
                 return
-            self._disk.unlink(file.path)
-            failpoints.reach("archive.local.deleted")
+            self._unlink(file)
+
+    def _unlink(self, file: SegmentFile) -> None:
+        self._disk.unlink(file.path)
+        failpoints.reach("archive.local.deleted")
+
+    def _advance_producers(self, segment: int) -> None:
+        """Save the table of producers as it was when `segment` began; what it cannot be read from stays."""
+        try:
+            advance(LogFolder(self._name.stream, self._name.log, self._path), self._disk, segment)
+        except (ProducerConflict, CorruptSegment, FileNotFoundError) as error:
+            LOGGER.warning("%s: its shipped segments stay on this host: %s", self._name, error)
 
     def _refuse_gap(self, files: list[SegmentFile]) -> None:
         """Whatever is missing below the last unbroken run must be in the store, and recorded."""

@@ -57,6 +57,24 @@ class LogModel(RuleBasedStateMachine):
     def append(self, count: int, size: int, group: bool) -> None:
         self.host.append(*self.texts(count, size), group=group)
 
+    @rule(producer=st.sampled_from(["client", "outbox/here"]), count=st.integers(1, 3))
+    def send(self, producer: str, count: int) -> None:
+        self.host.send(producer, count)
+
+    @precondition(lambda self: self.host.units)
+    @rule(data=st.data())
+    def send_again(self, data: st.DataObject) -> None:
+        self.host.send_again(data.draw(st.sampled_from(sorted(self.host.units))))
+
+    @rule(changes=st.integers(0, 12))
+    def kill_a_sender(self, changes: int) -> None:
+        self.host.disk.kill_at = self.host.disk.changes + changes
+        try:
+            self.host.send("client")
+        except Killed:
+            self.host.die()
+        self.host.disk.kill_at = None
+
     @rule()
     def seal(self) -> None:
         self.host.seal()

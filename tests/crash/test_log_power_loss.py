@@ -56,6 +56,14 @@ def append(*texts: str, outcome: str | None = None, group: bool = False) -> Step
     return step
 
 
+def send(host: PoweredHost) -> None:
+    host.send("client")
+
+
+def send_again(host: PoweredHost) -> None:
+    host.send_again("client")
+
+
 def seal(host: PoweredHost) -> None:
     host.seal()
 
@@ -111,6 +119,9 @@ SCENARIOS: dict[str, list[Step]] = {
     "killed between rename and sync": [append("a1"), killed(seal, 2), append("b1")],
     "shipped": [append("a1"), seal, ship, append("b1"), seal, ship, reboot, append("c1"), seal],
     "adopted": [append("a1"), killed(append("orphan"), 1), full, append("x" * 1000), look, room],
+    "producers": [append("a1"), send, send_again, seal, send, ship, send, seal, ship, reboot, send_again, send],
+    "producer killed": [killed(send, 1), send_again, send, killed(send, 4), send_again, seal, ship, send],
+    "producer and a failed fsync": [send, failing_sync, send, send_again, seal, send],
     "twice at once": [killed(append("a1"), 1), killed(append("b1"), 1), append("c1"), seal],
 }  # fmt: skip
 

@@ -12,10 +12,12 @@ from pathlib import Path
 
 from spool.clock import Deadline
 from spool.errors import AppendUnknown, FolderRefused, LockTimeout, SpoolFull
-from spool.event import Event
+from spool.event import Event, ProducerSequence
 from spool.format import record_batch
 from spool.log import lock_file
-from spool.log.folder import log_folders, segment_files
+from spool.log.folder import LogFolder, log_folders, segment_files
+from spool.log.producer_file import needed_segment
+from spool.log.producer_state import advance
 from spool.log.reader import read_sealed, tail
 from spool.log.shipped import ShippedState, write_shipped
 from spool.log.stream_log import StreamLog
@@ -40,6 +42,8 @@ class PoweredHost:
         self.refused: list[bytes] = []
         self.seen: dict[tuple[str, int], bytes] = {}
         self.shipped_until = 0
+        # Of each producer the last sequence, its events, and where they were accepted.
+        self.units: dict[str, tuple[int, list[bytes], tuple[str, int] | None]] = {}
         self._stream = stream
         self._log: StreamLog | None = None
 
@@ -67,6 +71,34 @@ class PoweredHost:
             self.promised[log, offset] = event.value
         return "accepted"
 
+    def send(self, producer: str, event_count: int = 2) -> str:
+        """As an idempotent producer does: the same sequence again until it is accepted, then the next."""
+        sequence, values, accepted_at = self.units.get(producer, (0, [], ("", -1)))
+        if accepted_at is not None:
+            sequence += 1
+            values = [f"{producer}-{sequence}-{place}".encode() for place in range(event_count)]
+            self.units[producer] = (sequence, values, None)
+            self.offered += values
+        return self.send_again(producer)
+
+    def send_again(self, producer: str) -> str:
+        """The last sequence, accepted or not."""
+        sequence, values, accepted_at = self.units[producer]
+        events = [Event(value, key=b"k") for value in values]
+        try:
+            log = self.log
+            unit = log.append_once(events, ProducerSequence(producer, sequence, log.id), deadline=Deadline.after(5))
+        except AppendUnknown:
+            return "unknown"
+        except REFUSALS:
+            return "refused"
+        assert accepted_at in (None, (unit.log, unit.offsets.first)), "a repetition was given other positions"
+        assert unit.repeated or accepted_at is None, "a sequence was written twice"
+        self.units[producer] = (sequence, values, (unit.log, unit.offsets.first))
+        for place, value in enumerate(values):
+            self.promised[unit.log, unit.offsets.first + place] = value
+        return "accepted"
+
     def seal(self) -> bool:
         """False where there is nothing to seal, or the disk refuses."""
         try:
@@ -90,6 +122,11 @@ class PoweredHost:
         except OSError:
             return
         self.shipped_until = contents.next_offset
+        if needed_segment(log.path) is not None:
+            try:
+                advance(LogFolder("events", log.id, log.path), self.disk, oldest.segment + 1)
+            except OSError:
+                return
         self.disk.unlink(oldest.path)
 
     def look(self) -> None:
@@ -125,6 +162,9 @@ class PoweredHost:
         torn: bytes may be damaged at the end, so that a hole may be suspected there.
         """
         assert self.append("after the accident") == "accepted"
+        for producer in self.units:
+            assert self.send_again(producer) == "accepted"
+            assert self.send(producer) == "accepted"
         self.seal()
         found = self.read()
         self._check_events(found)

@@ -13,7 +13,44 @@ _LOCK = ("tests/unit/spool/test_file_lock.py",)
 _FILE = ("tests/unit/spool/test_durable_file.py",)
 _CLIENT = ("tests/unit/intake/test_client.py",)
 
+_PRODUCERS = ("tests/unit/log/test_idempotent_producers.py",)
+
 MUTANTS = [
+    # Idempotent producers.
+    Mutant(
+        "a repetition is looked up", "spool/log/producers.py",
+        "        if unit.sequence == expected:\n            return None\n", "        return None\n", _PRODUCERS,
+    ),
+    Mutant(
+        "the content of a repetition is compared", "spool/log/producers.py",
+        "        if (entry.event_count, entry.checksum) != (unit.event_count, unit.checksum):", "        if False:", _PRODUCERS,
+    ),
+    Mutant(
+        "the table is saved before the first sequence", "spool/log/producer_state.py",
+        "            save_producers(self._log.path, self._disk, saved)\n        self._table", "        self._table", _PRODUCERS,
+    ),
+    Mutant(
+        "shipping keeps what the table needs", "spool/shipping/waiting_segments.py",
+        " or (needed is not None and file.segment >= needed)", "", _PRODUCERS,
+    ),
+    Mutant(
+        "an older table replaces no newer one", "spool/log/producer_file.py",
+        "        if present is not None and (present.segment, present.offset) > (saved.segment, saved.offset):\n"
+        "            return\n", "", _PRODUCERS,
+    ),
+    Mutant(
+        "a unit is noted only when its commit is durable", "spool/log/writer.py",
+        "            first = self._append(state, commit.builder_of(new), sum(len(unit.records) for unit in new))\n"
+        "            for pending in new:\n",
+        "            for pending in new:\n                table.note(pending.unit, self.log.log, state.next_offset)\n"
+        "            first = self._append(state, commit.builder_of(new), sum(len(unit.records) for unit in new))\n"
+        "            for pending in new:\n",
+        ("tests/crash/test_log_power_loss.py", "-k", "producer"),
+    ),
+    Mutant(
+        "a fork passes on what is known of producers", "spool/shipping/fork.py",
+        "    inherit(successor, forking.disk, (forking.log.log, mark.segment))\n", "", _PRODUCERS,
+    ),
     # Syncs.
     Mutant(
         "fdatasync of a commit", "spool/log/held_log.py",
