@@ -40,12 +40,10 @@ MUTANTS = [
     ),
     Mutant(
         "a unit is noted only when its commit is durable", "spool/log/writer.py",
-        "            first = self._append(state, commit.builder_of(new), sum(len(unit.records) for unit in new))\n"
-        "            for pending in new:\n",
+        "            first = self._append(state, commit.builder_of(new), sum(len(unit.records) for unit in new))\n",
         "            for pending in new:\n                table.note(pending.unit, self.log.log, state.next_offset)\n"
-        "            first = self._append(state, commit.builder_of(new), sum(len(unit.records) for unit in new))\n"
-        "            for pending in new:\n",
-        ("tests/crash/test_log_power_loss.py", "-k", "producer"),
+        "            first = self._append(state, commit.builder_of(new), sum(len(unit.records) for unit in new))\n",
+        ("tests/crash/test_log_power_loss.py", "-k", "producer and sync"),
     ),
     Mutant(
         "a fork passes on what is known of producers", "spool/shipping/fork.py",
@@ -219,8 +217,10 @@ MUTANTS = [
     ),
     Mutant(
         "a retired log is not appended to", "spool/log/writer.py",
-        '            failpoints.reach("log.append.locked")\n            _follow_if_retired(state)\n',
-        '            failpoints.reach("log.append.locked")\n', _LOG,
+        '            _follow_if_retired(state)\n            if self._is_full(state):\n'
+        "                state = self._held.seal(state)\n            return self._append(",
+        "            if self._is_full(state):\n"
+        "                state = self._held.seal(state)\n            return self._append(", _LOG,
     ),
     Mutant(
         "a recovered log stays retired", "spool/log/held_log.py",
@@ -306,7 +306,7 @@ MUTANTS = [
     # The queue.
     Mutant(
         "a commit waits as long as its most patient caller", "spool/log/commit_queue.py",
-        "commit.deadline = max(commit.deadline, deadline)", "commit.deadline = deadline", _LOG,
+        "last.deadline = max(last.deadline, deadline)", "last.deadline = deadline", _LOG,
     ),
     Mutant(
         "a caller that writes for others keeps its own deadline",
@@ -324,7 +324,7 @@ MUTANTS = [
     ),
     Mutant(
         "the queue is bounded", "spool/log/commit_queue.py",
-        "                if len(self._waiting) < COMMITS_WAITING_MAX:", "                if True:", _LOG,
+        "                if len(self._waiting) >= COMMITS_WAITING_MAX:", "                if False:", _LOG,
     ),
     Mutant(
         "an interrupted writer's callers hear unknown", "spool/log/commit_queue.py",
