@@ -175,8 +175,8 @@ MUTANTS = [
     Mutant(
         "only what is shipped is removed",
         "spool/shipping/waiting_segments.py",
-        'if file.state != "sealed" or file.segment > shipped:',
-        'if file.state != "sealed":',
+        'if file.state != "sealed" or file.segment > shipped or (',
+        'if file.state != "sealed" or (',
         _UNIT,
     ),
     Mutant(
