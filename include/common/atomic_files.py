@@ -11,6 +11,8 @@ from spool.durable_file import write_file
 
 # Names tried when the wanted one is taken; more copies than this of one file mean that something runs in a circle.
 COPIES_MAX = 1000
+# The longest name of a file on every file system in use.
+NAME_BYTES_MAX = 255
 
 
 def write_durably(path: Path, content: str | bytes, mode: int = 0o640) -> None:
@@ -43,10 +45,15 @@ def free_name(target: Path) -> Path:
     if not os.path.lexists(target):
         return target
     for number in range(1, COPIES_MAX):
-        other = target.with_name(f"{target.name}.{number}")
+        other = target.with_name(f"{_shortened(target.name)}.{number}")
         if not os.path.lexists(other):
             return other
     raise FileExistsError(f"{target} and {COPIES_MAX} names after it exist")
+
+
+def _shortened(name: str) -> str:
+    """With room for a number: a name may have 255 bytes."""
+    return os.fsencode(name)[: NAME_BYTES_MAX - len(str(COPIES_MAX))].decode("utf-8", "ignore")
 
 
 def fsync_file(path: Path) -> None:

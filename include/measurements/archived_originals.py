@@ -2,7 +2,8 @@
 The private archive as those read it who did not write it: which originals are there, and whose they are.
 
     archive/<collector>/<batch>/<path>.gz          the original, packed; a second one of the same path is <path>.1.gz
-    archived/<collector>/<batch>/<path>.gz         its note: {"report": ..., "sha256": ...}, written when it was packed
+    archive/<collector>/<batch>/~<hash>.gz         the same where that name cannot be (companion_paths.py)
+    archived/<the same path>                       its note: {"report": ..., "sha256": ...}, written when it was packed
 
 The note decides of which measurement report an original is: `r.1.gz` may be the second original of `r`, or the first
 of a report that is named `r.1`. Archives of before 25 November 2026 have no notes; there the name decides, and the
@@ -21,6 +22,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from include.common.atomic_files import write_durably
+from include.measurements.companion_paths import companion_path, companion_paths
 
 SUFFIX = ".gz"
 # As many numbered originals of one path as sanitize/archive.py writes.
@@ -39,6 +41,10 @@ class ArchivedOriginals:
         path = self._notes / archived.relative_to(self.archive)
         write_durably(path, json.dumps({"report": report, "sha256": sha256}, sort_keys=True) + "\n", mode=0o600)
 
+    def place(self, report: str) -> Path:
+        """Where the first original of this report is packed, or is to be."""
+        return companion_path(self.archive, report, SUFFIX)
+
     def noted_report(self, archived: str) -> str:
         """The report that the note names; empty where there is no note that can be read."""
         try:
@@ -56,12 +62,13 @@ class ArchivedOriginals:
         return [report, first] if is_second else [report]
 
     def copies(self, report: str) -> Iterator[Path]:
-        """Every packed file that may be an original of this report, by name."""
-        for number in range(COPIES_MAX):
-            packed = self.archive / (f"{report}.{number}{SUFFIX}" if number else report + SUFFIX)
-            if not is_file(packed):
-                return
-            yield packed
+        """Every packed file that may be an original of this report, by its name or the hash of it."""
+        for first in companion_paths(self.archive, report, SUFFIX):
+            for number in range(COPIES_MAX):
+                packed = first.with_name(f"{first.stem}.{number}{SUFFIX}") if number else first
+                if not is_file(packed):
+                    break
+                yield packed
 
     def has(self, report: str, sha256: str) -> bool:
         """Whether an original with these bytes is here, unpacked and hashed now."""

@@ -15,13 +15,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from include.common.atomic_files import NAME_BYTES_MAX
 from spool.errors import TerminalError
 
 MANIFEST_SUFFIX = ".manifest"
 # Half of Linux's longest path; the other half is for the folders in front of it. collector_gate has the same limit.
 PATH_BYTES_MAX = 2048
-# The longest name of a file on every file system in use.
-NAME_BYTES_MAX = 255
 # Twice the largest batch of the gate.
 FILES_MAX = 20_000
 

@@ -32,7 +32,7 @@ from include.measurements.identity import country
 from include.measurements.load.pipeline import BRIDGES_FILE
 from include.measurements.publish import index_values
 from include.measurements.publish.gzip_copy import PUBLIC_MODE, gzip_durably, remove_file
-from include.measurements.publish.public_paths import PublicPaths
+from include.measurements.publish.public_paths import PublicPaths, public_path
 from include.measurements.state_folders import StateFolders
 from include.measurements.verdicts import verdict_on
 from spool import failpoints
@@ -77,11 +77,6 @@ def publish_locked(folders: StateFolders, ledger: StageLedger, emit: Emit, title
     """The same for a caller that has the folders for itself already."""
     paths = PublicPaths(folders.exports / "public_paths")
     return _Publisher(folders, ledger, emit, paths, PublishSummary()).run(title)
-
-
-def public_path(report: str, header: dict[Any, Any]) -> str:
-    """Where a report lies below public/."""
-    return f"reports/{country(header)}/{report}.gz"
 
 
 @dataclass(frozen=True)
@@ -148,7 +143,7 @@ class _Publisher:
 
     def _copied(self, report: str, source: Path, stamp: str) -> Row:
         header = measurement_report.header(source)
-        path = public_path(report, header)
+        path = public_path(self.folders.public, report, country(header))
         self.paths.add(path)
         size, digest = gzip_durably(source, self.folders.public / path)
         failpoints.reach("measurements.publish.copied")

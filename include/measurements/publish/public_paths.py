@@ -1,5 +1,6 @@
 """
-Which files below public/ are ours, whatever died when: `<state>/exports/public_paths`, one path a line.
+Where measurement reports lie below public/, and which files there are ours: `<state>/exports/public_paths`, one path a
+line.
 
 A path is noted before its file is made and goes only after the file is gone. So a copy that no index names, because
 a process died, is known as ours and taken away; a file that somebody else put there is not.
@@ -12,6 +13,12 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from include.common.atomic_files import write_durably
+from include.measurements.companion_paths import companion_path
+
+
+def public_path(public: Path, report: str, country: str) -> str:
+    """`reports/<country>/<report>.gz`, relative to public/, or the same by hash where that name cannot be."""
+    return companion_path(public / "reports" / country, report, ".gz").relative_to(public).as_posix()
 
 
 class PublicPaths:

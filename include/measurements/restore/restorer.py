@@ -121,7 +121,7 @@ class Restorer:
         self, plans: list[RestorePlan], refused: dict[str, RestoreRefused]
     ) -> list[tuple[RestorePlan, SanitizedAgain]]:
         try:
-            return self._sanitized_again(plans)
+            return self._sanitized_again(plans) if plans else []
         except RestoreRefused:
             # One of them, or all: each alone says which.
             fresh = []

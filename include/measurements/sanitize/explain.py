@@ -71,7 +71,7 @@ def explain(file: str, folders: StateFolders | None, bridges: Path, settings: Sa
 def _find(file: str, folders: StateFolders | None) -> Path:
     places = [Path(file)]
     if folders is not None and not Path(file).is_absolute() and ".." not in Path(file).parts:
-        places += [folders.path("archive", file + SUFFIX), folders.path("archive", file), folders.path("raw", file)]
+        places += [*folders.originals.copies(file), folders.path("archive", file), folders.path("raw", file)]
         places += [place for kind in HELD_KINDS for place in sorted((folders.root / kind).glob(f"*/{file}"))]
     for place in places:
         if place.is_file():

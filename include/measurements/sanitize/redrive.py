@@ -10,15 +10,19 @@ same command again finishes them.
 
 from __future__ import annotations
 
+import os
 import time
-from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 from include.common.atomic_files import fsync_folder, remove_empty_folders, rename_durably, write_durably
 from include.common.emit import Emit
 from include.measurements import batch_manifest
 from include.measurements.batch_manifest import MANIFEST_SUFFIX
+from include.measurements.errors import MeasurementReportsStuck
+from include.measurements.sanitize.batch_work import Batch
 from include.measurements.sanitize.errors import NoSuchMeasurementReport
 from include.measurements.state_folders import HELD_KINDS, PUBLISHABLE, StateFolders
 from spool import failpoints
@@ -52,34 +56,59 @@ def find(folders: StateFolders, what: str) -> list[Held]:
 
 
 def redrive(folders: StateFolders, held: list[Held], emit: Emit) -> int:
-    """Send them back; durable when it returns their number."""
+    """
+    Send them back; durable when it returns their number.
+
+    One whose place is taken stays held, and the others go back: MeasurementReportsStuck says how many, at the end.
+    """
     stamp = time.strftime("%Y%m%dt%H%M%S", time.gmtime())
-    batches: dict[Path, int] = defaultdict(int)
+    stuck: list[Held] = []
     with folders.alone("sanitize"):
         for one in held:
-            target, batch = _target(folders, one, stamp)
-            if target.exists():
-                raise NoSuchMeasurementReport(f"{target} exists already", hint="move one of them away by hand")
+            target = _target(folders, one, stamp)
+            if os.path.lexists(target):
+                stuck.append(one)
+                continue
             rename_durably(one.place, target)
             failpoints.reach("sanitize.redrive.moved")
-            if batch is not None:
-                batches[batch] += 1
             folders.reasons.remove(one.place)
             remove_empty_folders(one.place.parent, keep=folders.root / one.kind)
             emit("measurement_report.redriven", one.report, {"reason": one.reason, "to": one.source})
             failpoints.reach("sanitize.redrive.told")
         _write_manifests(folders.root / "raw")
+    if stuck:
+        raise MeasurementReportsStuck(
+            f"{len(stuck)} stay held, for the folders they came from have others of their paths: one of them is in"
+            f" {stuck[0].kind}/{stuck[0].reason}, to go to {stuck[0].source}",
+            hint="compare the two, move one of them away, and redrive again; the others went back",
+        )
     return len(held)
 
 
-def _target(folders: StateFolders, one: Held, stamp: str) -> tuple[Path, Path | None]:
+def _target(folders: StateFolders, one: Held, stamp: str) -> Path:
     if one.source in PUBLISHABLE:
-        return folders.path(one.source, one.report), None
+        return folders.path(one.source, one.report)
     collector, _, rest = one.report.partition("/")
     old_batch, _, path = rest.partition("/")
     # Its old batch is in the name: two batches may hold the same path.
-    batch = folders.root / "raw" / collector / f"{_PREFIX}{stamp}-{old_batch.removeprefix(_PREFIX)[:80]}"
-    return batch / path, batch
+    name = f"{_PREFIX}{stamp}-{old_batch.removeprefix(_PREFIX)[:80]}"
+    batches = (Batch(collector, numbered) for numbered in _numbered(name))
+    batch = next(batch for batch in batches if _takes(folders, batch, path))
+    return folders.root / "raw" / batch.collector / batch.name / path
+
+
+def _numbered(name: str) -> Iterator[str]:
+    yield name
+    for number in count(1):
+        yield f"{name}-{number}"
+
+
+def _takes(folders: StateFolders, batch: Batch, path: str) -> bool:
+    """Whether the batch is still open: no manifest says what is in it, no run has begun it, and the path is free."""
+    raw = folders.root / "raw" / batch.collector / batch.name
+    begun = folders.root / "sanitizing" / batch.collector / batch.name
+    manifest = raw.with_name(raw.name + MANIFEST_SUFFIX)
+    return not (manifest.exists() or begun.exists() or os.path.lexists(raw / path))
 
 
 def _write_manifests(raw: Path) -> None:

@@ -14,6 +14,7 @@ from include.common.emit import Emit
 from include.common.stage_ledger import Outcome as LedgerOutcome
 from include.common.stage_ledger import StageLedger
 from include.measurements.batch_manifest import sha256_of
+from include.measurements.companion_paths import companion_path
 from include.measurements.sanitize import archive
 from include.measurements.sanitize.batch_work import BatchWork
 from include.measurements.sanitize.reader import Reader
@@ -129,7 +130,7 @@ class Settler:
         return told
 
     def _archived(self, report: str) -> Path:
-        return self.folders.path("archive", report + archive.SUFFIX)
+        return self.folders.originals.place(report)
 
     def _is_taken(self, report: str) -> bool:
         return any(self.folders.path(state, report).exists() for state in PUBLISHABLE)
@@ -138,7 +139,8 @@ class Settler:
         """`bad_documents/<report>.json`: where in the archived original each of them is."""
         if verdict.bad:
             listed = {"bad": verdict.bad, "documents": verdict.as_dict()["bad_documents"]}
-            write_durably(self.folders.path("bad_documents", report + ".json"), json.dumps(listed), mode=0o600)
+            place = companion_path(self.folders.root / "bad_documents", report, ".json")
+            write_durably(place, json.dumps(listed), mode=0o600)
 
 
 def reach(step: str) -> None:

@@ -258,11 +258,13 @@ def test_a_damaged_note_of_what_is_published_is_made_again(state: MeasurementSta
     assert set(index(state)) == {"a"}
 
 
-def test_a_report_with_the_longest_name_that_a_copy_can_have_is_published(state: MeasurementState) -> None:
-    for length in (251, 252, 255):
+def test_a_report_with_the_longest_name_that_there_is_is_published(state: MeasurementState) -> None:
+    for length in (248, 251, 252, 255):
         state.stage_report("n" * length, state="imported")
     summary = state.publish()
-    assert (summary.published, summary.errored) == (2, 1)
+    assert (summary.published, summary.errored) == (4, 0)
+    assert {str(row["path"]) for row in index(state).values()} == public_files(state) - PAGES
+    assert state.publish().unchanged == 4
 
 
 def test_a_copy_that_cannot_be_removed_is_named_and_the_others_are_gone(state: MeasurementState) -> None:

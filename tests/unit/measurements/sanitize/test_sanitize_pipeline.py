@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from include.measurements.errors import MeasurementReportsStuck
 from include.measurements.sanitize import pipeline
 from include.measurements.sanitize.errors import BridgeMapRefused
 from include.measurements.sanitize.explain import explain
@@ -288,6 +289,32 @@ def test_redrive_sends_reports_back_and_the_next_run_takes_them(raw: RawBatches)
     assert raw.run(unmapped_bridges="hash").sanitized == 1
     assert sorted(state for states in raw.places().values() for state in states) == ["errored/empty", "staging"]
     assert list((raw.state / "quarantine").rglob("*")) == []
+
+
+def test_what_is_redriven_one_after_the_other_in_one_second_is_all_taken(raw: RawBatches) -> None:
+    bad = b"not a report"
+    raw.drop("north/b1", {"x": bad, "y": b"", "z": report(PLAIN, test="unheard_of")})
+    raw.run()
+    for reason in ("failed", "empty", "unknown_test"):
+        assert redrive(raw.folders, find(raw.folders, reason), lambda *event: None) == 1
+    summary = raw.run()
+    assert (summary.refused, summary.errored, summary.quarantined) == ([], 2, 1)
+    assert [len(places) for places in raw.places().values()] == [1, 1, 1]
+
+
+def test_one_that_cannot_go_back_stays_held_and_the_others_go(raw: RawBatches) -> None:
+    for name in ("x", "y", "z"):
+        raw.drop(f"north/{name}", {"r": report(PLAIN)})
+    raw.run()
+    for name in ("x", "y", "z"):
+        staged = raw.folders.path("staging", f"north/{name}/r")
+        raw.folders.hold(staged, "errored", f"north/{name}/r", {"reason": "too_deep", "from": "staging"})
+    raw.folders.path("staging", "north/y/r").write_bytes(b"another")
+    with pytest.raises(MeasurementReportsStuck, match="1 stay held"):
+        redrive(raw.folders, find(raw.folders, "too_deep"), lambda *event: None)
+    assert raw.places() == {
+        "north/x/r": ["staging"], "north/y/r": ["staging", "errored/too_deep"], "north/z/r": ["staging"],
+    }  # fmt: skip
 
 
 def test_redrive_sends_what_a_later_stage_refused_back_to_where_it_was(raw: RawBatches) -> None:
