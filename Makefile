@@ -4,7 +4,7 @@ PYTEST = $(PYTHON) -m pytest
 export PYTHONPATH = $(CURDIR)
 
 .DEFAULT_GOAL = help
-.PHONY: help setup up down status logs demo test test-unit test-crash test-dags test-stack test-compose torture mutants lint types lock dag-docs config-docs bench clean
+.PHONY: help setup up down status logs demo test test-quick test-unit test-crash test-dags test-stack test-compose torture mutants lint types lock dag-docs config-docs bench clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1|\2/' | column -t -s '|'
@@ -27,8 +27,14 @@ logs:  ## logs of the stack: make logs s=kafka
 demo: setup  ## the main job: events through a killed Kafka, counted at the end
 	@$(PYTHON) -m stack.demo
 
+# Workers of a run of all tests. They wait more than they compute, so there are more than this project's two cores.
+WORKERS = 3
+
 test: setup lint types  ## everything that CI checks
-	$(PYTEST) -q
+	$(PYTEST) -q -n $(WORKERS)
+
+test-quick: setup  ## what needs no services: under 90 s
+	$(PYTEST) -q -n $(WORKERS) tests/unit tests/architecture tests/crash -m "not stack"
 
 test-unit: setup  ## unit tests and architecture, no services
 	$(PYTEST) -q tests/unit tests/architecture

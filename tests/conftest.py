@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import watched_run
+from tests.support import lanes, watched_run
 from tests.support.private_kafka import KafkaBroker
 from tests.support.tier_times import TierTimes
 
@@ -33,7 +33,11 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         run.end()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> lanes.Lanes:
+    return lanes.Lanes(config, log)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     root = Path(__file__).parent.parent
     for item in items:
         place = item.path.relative_to(root).as_posix()
@@ -43,6 +47,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for folder, mark in (("tests/crash/", "crash"), ("tests/contract/", "contract"), ("tests/stack/", "stack")):
             if place.startswith(folder):
                 item.add_marker(mark)
+    if hasattr(config, "workerinput"):
+        lanes.longest_first(items)
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ abstract socket namespace, which belongs to the same network namespace as the po
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Iterable, Sequence
 
@@ -16,7 +17,8 @@ KAFKA = range(24000, 24800, 2)
 SEAWEED = (*range(20210, 20290, 10), *range(22600, 22700, 10))
 OTHERS = range(23000, 23900)
 
-_reservations: list[socket.socket] = []
+# Open descriptors; they are closed with this process.
+_reservations: list[int] = []
 
 
 def reserve(bases: Iterable[int], offsets: Sequence[int] = (0,)) -> int:
@@ -25,7 +27,7 @@ def reserve(bases: Iterable[int], offsets: Sequence[int] = (0,)) -> int:
         if _reserve_name(base):
             if all(is_free(base + offset) for offset in offsets):
                 return base
-            _reservations.pop().close()
+            os.close(_reservations.pop())
     raise RuntimeError(f"no free ports: looked at {bases}")
 
 
@@ -46,5 +48,5 @@ def _reserve_name(base: int) -> bool:
     except OSError:
         name.close()
         return False
-    _reservations.append(name)
+    _reservations.append(name.detach())
     return True

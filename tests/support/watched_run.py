@@ -27,6 +27,8 @@ from typing import NamedTuple
 from stack.place import REPOSITORY
 
 VARIABLE = "SPILLWAY_TEST_RUN"
+# The stack drops what it does not know from the environment of its services, and keeps this.
+MARKS = (VARIABLE, "TMPDIR")
 MEMORY = Path("/dev/shm")
 # What the whole suite has been seen to hold at once is below 2 GB.
 ROOM_BYTES = 6 << 30
@@ -52,7 +54,7 @@ def start_run() -> WatchedRun:
         stdin=subprocess.PIPE, cwd=REPOSITORY, start_new_session=True,
         env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
     )  # fmt: skip
-    os.environ |= {VARIABLE: str(folder), "TMPDIR": str(folder)}
+    os.environ |= dict.fromkeys(MARKS, str(folder))
     tempfile.tempdir = None
     return WatchedRun(folder, watcher)
 
@@ -73,10 +75,11 @@ class _Process(NamedTuple):
     session: int
 
 
-def members(mark: str) -> set[int]:
-    """Processes that carry `mark` in their environment, and all below them or in a session of theirs."""
+def members(folder: str) -> set[int]:
+    """Processes of the run with this folder: marked in their environment, or below these, or in a session of theirs."""
     processes = _processes()
-    found = {process.pid for process in processes if _carries(process.pid, mark)}
+    marks = {f"{name}={folder}".encode() for name in MARKS}
+    found = {process.pid for process in processes if not marks.isdisjoint(_environment(process.pid))}
     while more := {p.pid for p in processes if p.parent in found or p.session in found} - found:
         found |= more
     return found
@@ -94,11 +97,11 @@ def _processes() -> list[_Process]:
     return found
 
 
-def _carries(pid: int, mark: str) -> bool:
+def _environment(pid: int) -> list[bytes]:
     try:
-        return mark.encode() in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+        return Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
     except OSError:
-        return False
+        return []
 
 
 def main() -> None:
@@ -106,7 +109,7 @@ def main() -> None:
     # A Ctrl-C in the terminal is not for the watcher, which is in a session of its own.
     folder = sys.argv[1]
     sys.stdin.buffer.read()
-    while left := members(f"{VARIABLE}={folder}"):
+    while left := members(folder):
         for pid in left:
             try:
                 os.kill(pid, signal.SIGKILL)

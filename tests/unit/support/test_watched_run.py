@@ -22,9 +22,8 @@ import os, subprocess, sys
 from tests.support.watched_run import start_run
 run = start_run()
 child = subprocess.Popen(["sleep", "1000"], start_new_session=True)
-daemon = subprocess.Popen(
-    ["setsid", "sh", "-c", "(env -i sleep 1000 >&- & echo $!); exec sleep 1000"], stdout=subprocess.PIPE, text=True
-)
+script = "(env -i sleep 1000 >&- & echo $!); exec env -i TMPDIR=$TMPDIR sleep 1000"
+daemon = subprocess.Popen(["setsid", "sh", "-c", script], stdout=subprocess.PIPE, text=True)
 (run.folder / "file").write_text("x")
 print(run.folder, child.pid, daemon.pid, daemon.stdout.readline().strip(), flush=True)
 sys.stdin.read()
