@@ -1,0 +1,130 @@
+"""The steps of the runbooks of measurement reports, tried as they are written there."""
+
+from __future__ import annotations
+
+import os
+import re
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from include.measurements.collect.config import Collector
+from include.measurements.collect.drop_folder import DropFolder
+from include.measurements.collect.errors import OriginalsLost
+from tests.fakes.memory_measurements import MemoryMeasurements
+from tests.support.aggregator import Aggregator
+from tests.support.measurement_state import MeasurementState
+from tests.support.raw_batches import RawBatches, report
+
+REPOSITORY = Path(__file__).parents[3]
+RUNBOOKS = REPOSITORY / "docs" / "runbooks"
+REPORT = "north/b1/deep/r 1"
+
+
+def section(page: str, title: str) -> str:
+    text = (RUNBOOKS / page).read_text(encoding="utf-8")
+    return re.split(r"^## ", text.split(f"## {title}", 1)[1], maxsplit=1, flags=re.MULTILINE)[0]
+
+
+def commands(text: str) -> list[str]:
+    """Every command of a section: indented lines and what stands in backquotes and begins with a program."""
+    indented = re.findall(r"^ {4,}(\S.*)$", text, re.MULTILINE)
+    quoted = re.findall(r"`((?:rm|python -m|gzip) [^`]+)`", text)
+    return [*indented, *quoted]
+
+
+def shell(command: str, state: Path, report_name: str = REPORT) -> int:
+    command = command.replace("<report>", report_name).replace("<host>/<batch>", "north/b1")
+    environment = {
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "PYTHONPATH": str(REPOSITORY),
+        "SPILLWAY_STATE": str(state),
+    }  # fmt: skip
+    return subprocess.run(["bash", "-c", command], cwd=REPOSITORY, env=environment, check=False).returncode
+
+
+@pytest.fixture
+def collided(tmp_path: Path) -> RawBatches:
+    """A second original of a path, held because the first one is in `staging`."""
+    raw = RawBatches(tmp_path / "state")
+    for entry in ("{input: first}", "{input: second}"):
+        raw.drop("north/b1", {"deep/r 1": report(entry)})
+        raw.run()
+    assert raw.places() == {REPORT: ["staging", "errored/collision"]}
+    return raw
+
+
+def test_a_second_original_that_is_not_wanted_is_compared_and_removed(collided: RawBatches) -> None:
+    text = section("quarantined-measurement-reports.md", "Two originals of one path")
+    compare, *rest = commands(text)
+    assert shell(compare, collided.state) == 1
+    removals = [command for command in rest if command.startswith("rm ")]
+    assert len(removals) == 2
+    assert [shell(command, collided.state) for command in removals] == [0, 0]
+    assert collided.places() == {REPORT: ["staging"]}
+    assert [path for path in (collided.state / "reasons").rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.parametrize("better", ["the held one", "both"])
+def test_a_second_original_that_is_wanted_is_redriven(collided: RawBatches, better: str) -> None:
+    text = section("quarantined-measurement-reports.md", "Two originals of one path")
+    [redrive] = [command for command in commands(text) if command.startswith("python")]
+    if better == "the held one":
+        collided.folders.path("staging", REPORT).unlink()
+    assert shell(redrive, collided.state) == 0
+    collided.run()
+    places = collided.places()
+    assert all(states == ["staging"] for states in places.values())
+    assert len(places) == (1 if better == "the held one" else 2)
+    [redriven] = [name for name in places if name != REPORT]
+    assert b"second" in collided.staged(redriven)
+
+
+@pytest.fixture
+def aggregator(tmp_path: Path) -> Iterator[Aggregator]:
+    made = Aggregator(tmp_path / "state")
+    yield made
+    made.ledger.close()
+
+
+def test_originals_that_are_lost_here_are_collected_again(aggregator: Aggregator, tmp_path: Path) -> None:
+    dropped = tmp_path / "dropped"
+    (dropped / "b1").mkdir(parents=True)
+    (dropped / "b1" / "r").write_bytes(b"r")
+    (dropped / "b1.ready").touch()
+    collector = Collector(id="north", transport="drop_folder", folder=dropped, forget_after_days=7)
+    aggregator.sync(collector, DropFolder(dropped))
+    (aggregator.state / "raw/north/b1/r").write_bytes(b"x")
+    aggregator.now_ms += 8 * 86_400_000
+    with pytest.raises(OriginalsLost):
+        aggregator.sync(collector, DropFolder(dropped))
+    text = section("collector-refuses.md", "OriginalsLost")
+    for place in re.findall(r"`(raw/<host>/<batch>[^`]*)`", text):
+        lost = aggregator.state / place.replace("<host>/<batch>", "north/b1")
+        lost.rename(tmp_path / lost.name)
+    [remove] = [command for command in commands(text) if command.startswith("rm ")]
+    assert shell(remove, aggregator.state) == 0
+    aggregator.sync(collector, DropFolder(dropped))
+    assert aggregator.raw() == {"r": b"r"}
+
+
+def sql(title: str) -> list[str]:
+    text = (RUNBOOKS / "counts-differ.md").read_text(encoding="utf-8")
+    return [re.sub(r"\s*\\\n\s*", " ", found) for found in re.findall(r'"((?:SELECT|UPDATE) [^"]+)"', text)]
+
+
+def test_the_questions_to_the_ledger_name_the_reports_that_are_missing(state: MeasurementState) -> None:
+    open_items, settle, not_taken = sql("Counts differ")
+    state.stage_report("north/b1/a")
+    state.postprocess()
+    state.folders.path("reports", "north/b1/a").unlink()
+    state.import_reports(MemoryMeasurements())
+    state.ledger.take("F", "S", ["ITEM"])
+    with sqlite3.connect(state.folders.root / "stage_ledger.sqlite") as ledger:
+        assert [row[-1] for row in ledger.execute(open_items)] == ["ITEM"]
+        assert ledger.execute(settle).rowcount == 1
+        assert ledger.execute(not_taken).fetchall() == [("north/b1/a",)]
+    assert state.open_counts() == []
