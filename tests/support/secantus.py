@@ -12,14 +12,13 @@ from tests.support.server_process import accepts, end_server, start_server, wait
 
 
 @contextmanager
-def secantus(folder: Path) -> Iterator[str]:
-    """The URI of a running server; it is ended, and waited for, afterwards."""
+def secantus(folder: Path, *, accounts: bool = False) -> Iterator[str]:
+    """The URI of a running server; it ends with the block. With `accounts`, each client needs one."""
     port = ports.reserve(ports.OTHERS)
     program = Path(sys.executable).parent / "secantusd-py"
     log = folder / "log"
-    process = start_server(
-        [program, "--host", "127.0.0.1", "--port", str(port), "--storage-path", folder / "db"], log
-    )  # fmt: skip
+    command = [program, "--host", "127.0.0.1", "--port", str(port), "--storage-path", folder / "db"]
+    process = start_server([*command, *(["--auth"] if accounts else [])], log)
     try:
         wait_until_ready(process, lambda: accepts(port), log)
         yield f"mongodb://127.0.0.1:{port}/?directConnection=true"
