@@ -14,7 +14,8 @@ Every error the engine raises.
     │   ├── TopicRefused         a Kafka topic cannot hold the stream (partitions, policy, limits, missing)
     │   ├── KafkaRefused         Kafka will never do what is asked (credentials, authorisation)
     │   ├── OperatorNeeded       going on would skip or repeat events: a person decides (Kafka replaced)
-    │   │   └── LogGap           a segment is missing while later ones are there; heals when it comes
+    │   │   ├── LogGap           a segment is missing while later ones are there; heals when it comes
+    │   │   └── CorruptRecord    a note beside the events (checkpoint, delivery, marker, letter) cannot be read
     │   ├── NotOwner             another instance owns this log's replay
     │   ├── ShipFailed           some logs of a folder were not shipped; the others were
     │   └── VerifyFailed         the archive and Kafka differ
@@ -124,6 +125,10 @@ class OperatorNeeded(TerminalError):
 
 class LogGap(OperatorNeeded):
     """A segment of the archive is missing while later ones are there. The next run goes on if it has come."""
+
+
+class CorruptRecord(OperatorNeeded):
+    """A note of this program beside the events cannot be read; the message names it. It concerns its own log only."""
 
 
 class NotOwner(TerminalError):

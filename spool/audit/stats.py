@@ -19,7 +19,7 @@ from spool.log.folder import LogFolder, log_folders, segment_files
 from spool.log.lock_file import read_state_of
 from spool.log.shipped import read_shipped
 from spool.names import LogName
-from spool.replay.checkpoint import Checkpoint, CheckpointKey, CheckpointReader
+from spool.replay.checkpoint import Checkpoint, CheckpointKey, CheckpointReader, Checkpoints
 from spool.settings import Settings
 from spool.store.object_store import ObjectStore
 
@@ -57,20 +57,15 @@ def _row(
     name: LogName,
     local: LogFolder | None,
     is_archived: bool,
-    checkpoints: Mapping[bytes, Checkpoint] | None,
+    checkpoints: Checkpoints | None,
     alarms: list[Alarm],
 ) -> Row:
     stream, log = name
     row: Row = {"stream": stream, "log": log, **dict.fromkeys(metrics.NAMES)}
     if local is not None:
         row |= _local(local)
-    key = CheckpointKey(settings.stream(stream).topic, stream, log).encode()
-    checkpoint = (checkpoints or {}).get(key)
-    if checkpoints is not None:
-        row |= {
-            "delivered": checkpoint.next if checkpoint else 0,
-            "generation": checkpoint.generation if checkpoint else 0,
-        }
+    checkpoint, delivered = _delivered(checkpoints, CheckpointKey(settings.stream(stream).topic, stream, log))
+    row |= delivered
     if archive is not None:
         row |= _archive(archive, name, checkpoint) if is_archived else {"archived": 0, "archived_objects": 0}
     if row["archived"] is not None and row["delivered"] is not None:
@@ -80,6 +75,19 @@ def _row(
         row["folder_free_bytes"] = disk.f_bavail * disk.f_frsize
     row["alarms"] = sum(alarm.subject == f"{stream}/{log}" and not alarm.closed_ms for alarm in alarms)
     return row
+
+
+def _delivered(checkpoints: Checkpoints | None, key: CheckpointKey) -> tuple[Checkpoint | None, Row]:
+    if checkpoints is None:
+        return None, {}
+    try:
+        checkpoint = checkpoints.of(key)
+    except SpoolError as error:
+        LOGGER.warning("%s", error)
+        return None, {}
+    if checkpoint is None:
+        return None, {"delivered": 0, "generation": 0}
+    return checkpoint, {"delivered": checkpoint.next, "generation": checkpoint.generation}
 
 
 def _local(log: LogFolder) -> Row:
@@ -140,7 +148,7 @@ def _archived_logs(archive: Archive | None, stream: str | None) -> set[tuple[str
         return set()
 
 
-def _checkpoints(settings: Settings, kafka: Mapping[str, str] | None) -> dict[bytes, Checkpoint] | None:
+def _checkpoints(settings: Settings, kafka: Mapping[str, str] | None) -> Checkpoints | None:
     if kafka is None:
         return None
     try:

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from spool import failpoints
 from spool.errors import ObjectExists
 from spool.event import Position
+from spool.format.json_notes import Document, number, read_note, text
 from spool.format.relayout import ArchivedRecord
 from spool.store.keys import meta_key
 from spool.store.object_store import ObjectStore
@@ -23,6 +24,7 @@ from spool.store.object_store import ObjectStore
 failpoints.declare("replay.dead_letter.put")
 
 KIND = "dead_letters"
+_HINT = "the event is still in the archive, at the offset that the key names: restore the letter from a backup"
 
 
 class DeadLetter(NamedTuple):
@@ -64,12 +66,18 @@ def put_letter(store: ObjectStore, root: str, stream: str, topic: str, refused: 
 
 
 def letters(store: ObjectStore, root: str, stream: str, log: str) -> Iterator[DeadLetter]:
-    """The letters of a log in the order of their offsets; void ones too."""
-    for found in store.list(f"{meta_key(root, KIND, stream, log)}/"):
-        document = json.loads(store.get(found.key).body)
-        group = document["group"]
-        position = Position(stream, log, int(document["offset"]))
-        yield DeadLetter(position, document["reason"], tuple(group) if group else None, document)
+    """The letters of a log in the order of their offsets; void ones too. CorruptRecord names the object."""
+    for listed in store.list(f"{meta_key(root, KIND, stream, log)}/"):
+        body = store.get(listed.key).body
+        yield read_note(
+            body, f"the dead letter {listed.key}", lambda document: _letter(stream, log, document), hint=_HINT
+        )
+
+
+def _letter(stream: str, log: str, document: Document) -> DeadLetter:
+    group = document["group"]
+    members = None if group is None else (number(group[0]), number(group[1]))
+    return DeadLetter(Position(stream, log, number(document["offset"])), text(document["reason"]), members, document)
 
 
 def _key(root: str, stream: str, log: str, offset: int) -> str:

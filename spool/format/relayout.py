@@ -5,7 +5,7 @@ generation after a rewind, a topic that takes smaller batches only, events left 
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from spool.event import SPOOL_HEADER
@@ -14,7 +14,7 @@ from spool.format.partition_batches import BATCH_BYTES_MAX, Lane, take_all
 from spool.format.partitioner import Partitioner
 from spool.format.position_header import ArchivedPosition, decode_archived, encode_archived
 from spool.format.record_batch import Record
-from spool.format.segment_index import Chunk
+from spool.format.segment_index import Chunk, StoredBatch
 
 
 class ArchivedRecord(NamedTuple):
@@ -57,3 +57,13 @@ def relay(
             headers = [*record.headers[:-1], (SPOOL_HEADER, encode_archived(position._replace(generation=generation)))]
             lanes[partition].append(position.offset, record.timestamp, record.key, record.value, headers)
     return chunk._replace(batches=take_all(lanes), event_count=len(kept))
+
+
+def merge(batches: Sequence[StoredBatch], *, batch_bytes_max: int = BATCH_BYTES_MAX) -> list[StoredBatch]:
+    """The same records of one partition, in their order, in as few batches as `batch_bytes_max` allows."""
+    lane = Lane(batches[0].partition, batch_bytes_max)
+    for stored in batches:
+        for record in record_batch.records(bytes(stored.data)):
+            offset = decode_archived(record.headers[-1][1] or b"").offset
+            lane.append(offset, record.timestamp, record.key, record.value, record.headers)
+    return lane.take()

@@ -84,6 +84,14 @@ def prepare(kafka: Mapping[str, str], settings: Settings, stream: StreamSettings
     return Cluster(str(known.cluster_id), target._replace(topic_id=topic_id))
 
 
+def demand_answer(kafka: Mapping[str, str]) -> None:
+    """Returns where some broker answers within some seconds. KafkaUnavailable, KafkaRefused."""
+    try:
+        cluster_metadata(open_admin(kafka), timeout_s=min(_TIMEOUT_S, _ANSWER_S))
+    except KafkaException as error:
+        raise explain(error, kafka, "asking whether it answers") from error
+
+
 def topic_id_of(kafka: Mapping[str, str], topic: str) -> str:
     """Kafka's own id of a topic; "" where there is no such topic or the broker gives none. KafkaUnavailable."""
     try:

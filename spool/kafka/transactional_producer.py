@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaTimeoutError, RequestTimedOutError
 
 from spool import failpoints
 from spool.clock import boottime_ns
@@ -33,11 +34,11 @@ logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
 
 failpoints.declare("replay.txn.begun", "replay.txn.sent", "replay.txn.records_sent", "replay.txn.committed")
 
-# Well under a transaction's timeout, so that a slow call ends before the broker ends the transaction.
-CALL_TIMEOUT_S = 20.0
 TRANSACTION_TIMEOUT_S = 30.0
+_CALL_PART = 2 / 3
 # A partition's sequence numbers are 31 bits, and aiokafka's do not wrap as the broker's do (rule 21).
 RECORDS_MAX = 2**30
+_TIME_OUTS = (TimeoutError, KafkaTimeoutError, RequestTimedOutError)
 
 
 class OutRecord(NamedTuple):
@@ -65,23 +66,41 @@ class TransactionTimedOut(KafkaUnavailable):
     """The broker ended our transaction because it was older than its timeout."""
 
 
+class TransactionTooSlow(KafkaUnavailable):
+    """
+    A transaction did not end within its call's time: Kafka stands still, or takes less than was sent.
+
+    has_another_try  whether the caller can send less, or wait longer, the next time
+    """
+
+    has_another_try = False
+
+
 MakeRecords = Callable[[Sequence[int]], Sequence[OutRecord]]
 """From the Kafka base offset of each batch to the records that belong to them."""
 
 
 class KafkaSink:
-    """Opened by `open`. After KafkaUnavailable, KafkaRefused, Fenced or BatchRefused it has to be opened again."""
+    """
+    Opened by `open`, which uses `transaction_timeout_s` as it is then.
+
+    After KafkaUnavailable, KafkaRefused, Fenced or BatchRefused it has to be opened again.
+    """
 
     def __init__(
         self, kafka: Mapping[str, str], transactional_id: str, *, transaction_timeout_s: float = TRANSACTION_TIMEOUT_S
     ) -> None:
         self._kafka = kafka
         self._transactional_id = transactional_id
-        self._transaction_timeout_s = transaction_timeout_s
-        self._call_timeout_s = min(CALL_TIMEOUT_S, transaction_timeout_s * 0.8)
+        self.transaction_timeout_s = transaction_timeout_s
         self._loop: EventLoop | None = None
         self._producer: AIOKafkaProducer | None = None
         self._records = 0
+
+    @property
+    def call_timeout_s(self) -> float:
+        """Seconds that one call may take: well under the transaction's, so that it ends before the broker ends that."""
+        return self.transaction_timeout_s * _CALL_PART
 
     @property
     def is_open(self) -> bool:
@@ -98,7 +117,7 @@ class KafkaSink:
         self._loop = EventLoop(f"kafka {self._transactional_id}")
         self._records = 0
         try:
-            self._loop.call(self._start(), self._call_timeout_s)
+            self._loop.call(self._start(), self.call_timeout_s)
         except BaseException as error:
             self.drop()
             if isinstance(error, OF_KAFKA):
@@ -116,7 +135,7 @@ class KafkaSink:
         assert self._loop is not None, "open it first"
         began_ns = boottime_ns()
         try:
-            offsets = self._loop.call(self._transact(batches, make_records, announce), self._call_timeout_s)
+            offsets = self._loop.call(self._transact(batches, make_records, announce), self.call_timeout_s)
         except BaseException as error:
             self.drop()
             raise self._explained(error, (boottime_ns() - began_ns) / 1e9) from error
@@ -134,8 +153,8 @@ class KafkaSink:
     async def _start(self) -> None:
         self._producer = AIOKafkaProducer(
             transactional_id=self._transactional_id,
-            transaction_timeout_ms=int(self._transaction_timeout_s * 1000),
-            request_timeout_ms=int(self._call_timeout_s * 1000),
+            transaction_timeout_ms=int(self.transaction_timeout_s * 1000),
+            request_timeout_ms=int(self.call_timeout_s * 1000),
             max_request_size=1 << 24,
             max_batch_size=1 << 24,
             retry_backoff_ms=50,
@@ -168,11 +187,16 @@ class KafkaSink:
         return offsets
 
     def _explained(self, error: BaseException, age_s: float) -> BaseException:
-        if isinstance(error, (*FENCED, TimeoutError)) and age_s >= self._transaction_timeout_s:
+        if isinstance(error, (*FENCED, TimeoutError)) and age_s >= self.transaction_timeout_s:
             # Calls end before that, so this process did not run for a while.
             return TransactionTimedOut(f"the transaction was {age_s:.0f} s old; the broker ended it")
         if isinstance(error, FENCED):
             return Fenced("another producer took over this log's transactional id")
+        if isinstance(error, _TIME_OUTS):
+            return TransactionTooSlow(
+                f"Kafka at {self._kafka.get('bootstrap.servers', '?')}, sending a transaction: {error}",
+                hint="it goes on with smaller transactions: is there a quota, a slow disk, or no broker?",
+            )
         if not isinstance(error, OF_KAFKA):
             return error  # ours, or a fault of this program: what it says is not about Kafka
         return explain(error, self._kafka, "sending a transaction")

@@ -71,8 +71,11 @@ class ArchiveSource:
         return self._waiting.popleft()
 
     def first_segment(self) -> ArchivedSegment | None:
-        """The index of the oldest segment in the archive; None for an empty log."""
-        number = next(self._archive.segments(self._name), None)
+        """The index of the log's first segment, which the floor names; None for an empty log. LogGap."""
+        floor = self._archive.floor(self._name).segment
+        number = next(self._archive.segments(self._name, floor), None)
+        if number is not None and number > floor:
+            raise self._gap(floor, number)
         return None if number is None else self._archive.index(self._name, number)
 
     def _next_segment(self) -> ArchivedSegment | None:
@@ -88,7 +91,7 @@ class ArchiveSource:
             self._refuse_gap(number)
             return None
         self._backlog = True
-        if segment.first_offset > self._offset:
+        if segment.first_offset > self._offset and not _holes_cover(segment, self._offset):
             raise LogGap(
                 f"{self._name}: segment {number} begins at offset {segment.first_offset}, expected was {self._offset}",
                 hint="offsets are missing between two segments: see docs/runbooks/gap.md",
@@ -110,10 +113,13 @@ class ArchiveSource:
         found = next(self._archive.segments(self._name, number), None)
         if found is not None and found > number:
             self._listed_at = -LIST_EVERY_S
-            raise LogGap(
-                f"{self._name}: segment {number} is missing, segment {found} is there",
-                hint="the host that wrote it may still have it: see docs/runbooks/gap.md",
-            )
+            raise self._gap(number, found)
+
+    def _gap(self, missing: int, following: int) -> LogGap:
+        return LogGap(
+            f"{self._name}: segment {missing} is missing, segment {following} is there",
+            hint="the host that wrote it may still have it: see docs/runbooks/gap.md",
+        )
 
     def _chunks_of(self, segment: ArchivedSegment) -> Iterator[SourceChunk]:
         """The chunks from the offset on. A segment that ends in holes moves the checkpoint with its last chunk."""
@@ -128,3 +134,11 @@ class ArchiveSource:
                 yield SourceChunk(segment, chunk, segment.segment + 1, segment.next_offset)
             else:
                 yield SourceChunk(segment, chunk, segment.segment, chunks[number + 1].first_offset)
+
+
+def _holes_cover(segment: ArchivedSegment, offset: int) -> bool:
+    """Whether the segment says that no event has the offsets between `offset` and its first one."""
+    for hole in sorted(segment.holes):
+        if hole.first <= offset < hole.next:
+            offset = hole.next
+    return offset >= segment.first_offset

@@ -9,7 +9,10 @@ from __future__ import annotations
 import json
 from typing import NamedTuple
 
+from spool.format.json_notes import Document, demand_version, number, ranges, read_note, text
+
 VERSION = 1
+_HINT = "the deliveries topic holds what this program did not write, or a newer one wrote: upgrade this program"
 
 
 class DeliveredBatch(NamedTuple):
@@ -23,7 +26,11 @@ class DeliveredBatch(NamedTuple):
 
 
 class Delivery(NamedTuple):
-    """One transaction: the range of log offsets that it settled, as events, skipped ones or holes."""
+    """
+    One transaction: the range of log offsets that it settled, as events, skipped ones or holes.
+
+    topic_id  Kafka's id of the topic that the batches went into; "" in records of before it was noted
+    """
 
     topic: str
     stream: str
@@ -34,18 +41,30 @@ class Delivery(NamedTuple):
     batches: tuple[DeliveredBatch, ...]
     skipped: tuple[int, ...]
     holes: tuple[tuple[int, int], ...]
+    topic_id: str = ""
 
 
 def encode_delivery(delivery: Delivery) -> bytes:
     return json.dumps({"version": VERSION, **delivery._asdict()}, separators=(",", ":")).encode()
 
 
-def decode_delivery(value: bytes) -> Delivery:
-    """ValueError for another version."""
-    document = json.loads(value)
-    if (version := document.pop("version")) != VERSION:
-        raise ValueError(f"delivery of version {version}, this program reads {VERSION}")
-    document["batches"] = tuple(DeliveredBatch(*batch) for batch in document["batches"])
-    document["skipped"] = tuple(document["skipped"])
-    document["holes"] = tuple((first, after) for first, after in document["holes"])
-    return Delivery(**document)
+def decode_delivery(value: bytes, where: str = "a delivery") -> Delivery:
+    """CorruptRecord names `where` for another version or what is no delivery."""
+    return read_note(value, where, _delivery, hint=_HINT)
+
+
+def _delivery(document: Document) -> Delivery:
+    demand_version(document, VERSION)
+    [(first, after)] = ranges([(document["first_offset"], document["next_offset"])])
+    return Delivery(
+        topic=text(document["topic"]),
+        stream=text(document["stream"]),
+        log=text(document["log"]),
+        generation=number(document["generation"]),
+        first_offset=first,
+        next_offset=after,
+        batches=tuple(DeliveredBatch(*map(number, batch)) for batch in document["batches"]),
+        skipped=tuple(map(number, document["skipped"])),
+        holes=ranges(document["holes"]),
+        topic_id=text(document.get("topic_id", "")),
+    )

@@ -1,59 +1,42 @@
 """
 The replay of one log into one topic: the story of rules 19 to 26.
 
-    claim    1. leave it alone if another instance wrote its checkpoint less than 30 s ago
-             2. init the transactional id: whoever had it is fenced, its transaction ended
-             3. read the checkpoint, compare it with the marker and with Kafka
-             4. a fresh log: first a checkpoint without events, then the marker, then events
-    advance  5. chunks of the archive in one transaction with the new checkpoint and the delivery
-             6. what Kafka refuses is sifted out and kept as dead letters
+    look     place the source behind the checkpoint, claiming nothing
+    claim    take the log, after everything that Kafka says of it agreed            claim.py
+    advance  chunks of the archive in one transaction with the checkpoint and the delivery
+             what Kafka refuses is sifted out and kept as dead letters              refusals.py
+    release  give the log up, so that the next instance need not wait
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
-from spool.alarm import AlarmSink
 from spool.clock import boottime_ns, now_ms
 from spool.dead_letters.letters import put_letter
-from spool.errors import LogGap, NotOwner, OperatorNeeded, SpoolError
+from spool.errors import LogGap, NotOwner, SpoolError
 from spool.event import COMMIT_EVENTS_MAX
 from spool.format.segment_index import Chunk
 from spool.kafka.aiokafka_private import Sending
-from spool.kafka.topics import Cluster
-from spool.kafka.transactional_producer import BatchRefused, Fenced, KafkaSink, OutRecord
-from spool.kafka.watermarks import end_offsets
+from spool.kafka.transactional_producer import BatchRefused, Fenced, KafkaSink, OutRecord, TransactionTooSlow
 from spool.replay.archive_source import ArchiveSource, SourceChunk
-from spool.replay.checkpoint import Checkpoint, CheckpointKey, CheckpointReader, encode_checkpoint
-from spool.replay.deliveries import DeliveredBatch, Delivery, encode_delivery
-from spool.replay.markers import put_marker, read_marker
+from spool.replay.checkpoint import Checkpoint
+from spool.replay.claim import Claim, kafka_replaced
+from spool.replay.deliveries import DeliveredBatch
+from spool.replay.notes import Holes, Notes, checkpoint_after
+from spool.replay.pace import Pace
 from spool.replay.refusals import REFUSED_MAX, sift, too_many
-from spool.replay.transaction_load import collect, fitting
-from spool.settings import Settings
-from spool.store.object_store import ObjectStore
+from spool.replay.surroundings import Surroundings
+from spool.replay.transaction_load import collect, fitting, holes_of, merged
 
 LOGGER = logging.getLogger(__name__)
 
-OWNED_S = 30.0
 RENEW_S = 10.0
 # Halving a batch of 50,000 takes 16 tries; a chunk has a handful of batches a partition.
 TRIES_MAX = 2000
-
-
-class Surroundings(NamedTuple):
-    """What all logs of a stream share."""
-
-    settings: Settings
-    stream: str
-    store: ObjectStore
-    kafka: Mapping[str, str]
-    cluster: Cluster
-    checkpoints: CheckpointReader
-    alarms: AlarmSink
-    instance: str
-    transaction_timeout_s: float
 
 
 class Advance(NamedTuple):
@@ -72,26 +55,32 @@ class _OldOffset(SpoolError):
 class LogReplay:
     """Owns the log from the first `advance` with something to send until `release`. An error drops its producer."""
 
-    def __init__(self, around: Surroundings, log: str, source: ArchiveSource) -> None:
+    def __init__(self, around: Surroundings, log: str, source: ArchiveSource, pace: Pace | None = None) -> None:
         self._around = around
         self.log = log
-        self._key = CheckpointKey(around.cluster.target.name, around.stream, log)
+        self._key = around.key(log)
+        self._notes = Notes(around.settings, self._key)
         self._source = source
+        self._pace = pace or Pace()
         self._sink = KafkaSink(
-            around.kafka, self._key.transactional_id, transaction_timeout_s=around.transaction_timeout_s
+            around.kafka,
+            self._key.transactional_id,
+            transaction_timeout_s=around.transaction_timeout_s * self._pace.patience,
         )
         self._checkpoint: Checkpoint | None = None
         self._renewed_ns = 0
         self._looked = False
-        self._in_gap = True  # perhaps: an earlier run may have left the alarm open
+        # Perhaps: an earlier run may have left these alarms open.
+        self._in_gap = self._was_refused = True
 
     @property
     def name(self) -> str:
-        return f"{self._around.stream}/{self.log}"
+        return self._around.subject(self.log)
 
     def look(self, checkpoint: Checkpoint | None) -> None:
-        """Place the source behind a checkpoint, without claiming anything."""
-        self._seek(checkpoint)
+        """Place the source behind a checkpoint, without claiming anything. LogGap, with its alarm."""
+        with self._gap_alarm():
+            self._seek(checkpoint)
         self._looked = True
 
     def advance(self, events_max: int | None = None) -> Advance | None:
@@ -108,20 +97,8 @@ class LogReplay:
             self._claim()
             if self._peek() is None:
                 return None
-        return self._deliver(collect(self._source, self.name, COMMIT_EVENTS_MAX if events_max is None else events_max))
-
-    def _peek(self) -> SourceChunk | None:
-        """A gap stops this log, with an alarm that closes when the missing segment has come."""
-        try:
-            chunk = self._source.peek()
-        except LogGap as error:
-            self._around.alarms.open("log_gap", self.name, str(error))
-            self._in_gap = True
-            raise
-        if self._in_gap and chunk is not None:
-            self._around.alarms.close("log_gap", self.name)
-            self._in_gap = False
-        return chunk
+        enough = COMMIT_EVENTS_MAX if events_max is None else events_max
+        return self._deliver(collect(self._source, self.name, enough, self._pace.limits()))
 
     def release(self) -> None:
         """Give the log up: the next instance need not wait. Never fails; a killed instance is waited for."""
@@ -134,68 +111,29 @@ class LogReplay:
             self.drop()
 
     def drop(self) -> None:
-        """After an error: the next `advance` looks and claims anew."""
+        """After an error: the next `advance` looks and claims again, with the time that the pace then allows."""
         self._sink.drop()
+        self._sink.transaction_timeout_s = self._around.transaction_timeout_s * self._pace.patience
         self._checkpoint = None
         self._looked = False
 
-    def _claim(self) -> None:
-        around = self._around
-        # What is decided by now is enough: waiting for our killed self's transaction would last until its timeout.
-        self._refuse_if_owned(around.checkpoints.read_decided(self._key))
-        self._sink.open()
-        # Not asked again who owns it: whoever claimed it meanwhile is fenced now; if we left too, nobody would go on.
-        checkpoint = around.checkpoints.read(self._key)
-        marker = read_marker(around.store, around.settings.root, self._key)
-        if checkpoint is None and marker is not None:
-            raise self._replaced(f"the checkpoint of {self.name} is gone from {around.settings.checkpoint_topic}")
-        if marker is not None and marker.cluster_id != around.cluster.id:
-            raise self._replaced(
-                f"{self.name} was delivered into cluster {marker.cluster_id}, this is {around.cluster.id}"
-            )
-        if checkpoint is None:
-            checkpoint = self._first_checkpoint()
-        self._refuse_shrunk_topic(checkpoint)
-        self._commit_checkpoint(checkpoint._replace(instance=around.instance, skipped=()))
-        if marker is None:
-            put_marker(around.store, around.settings.root, self._key, around.cluster.id)
-        around.alarms.close("kafka_replaced", self.name)
-        self._seek(checkpoint)
+    def _peek(self) -> SourceChunk | None:
+        with self._gap_alarm():
+            chunk = self._source.peek()
+        if self._in_gap and chunk is not None:
+            self._around.alarms.close("log_gap", self.name)
+            self._in_gap = False
+        return chunk
 
-    def _refuse_if_owned(self, checkpoint: Checkpoint | None) -> None:
-        if checkpoint is None or checkpoint.instance in ("", self._around.instance):
-            return
-        # A time further ahead than that is another host's wrong clock; fencing guards what this only makes rare.
-        age_s = (now_ms() - checkpoint.time_ms) / 1000
-        if abs(age_s) < OWNED_S:
-            self.drop()
-            raise NotOwner(
-                f"{self.name} is replayed by {checkpoint.instance}, last seen {age_s:.0f} s ago",
-                hint=f"it goes on by itself, or after {OWNED_S:.0f} s of silence",
-            )
-
-    def _first_checkpoint(self) -> Checkpoint:
-        first = self._source.first_segment()
-        if first is None:
-            raise OperatorNeeded(f"{self.name} has no segment any more", hint="look at the bucket's versions")
-        return Checkpoint(next=first.first_offset, segment=first.segment)
-
-    def _refuse_shrunk_topic(self, checkpoint: Checkpoint) -> None:
-        ends = end_offsets(self._around.kafka, self._key.topic, sorted(checkpoint.partitions))
-        for partition, last in checkpoint.partitions.items():
-            if ends.get(partition, 0) <= last:
-                raise self._replaced(
-                    f"{self._key.topic}/{partition} ends at {ends.get(partition, 0)}, {self.name} wrote up to {last}"
-                )
-
-    def _replaced(self, what: str) -> OperatorNeeded:
-        self.drop()
-        self._around.alarms.open("kafka_replaced", self.name, what)
-        return OperatorNeeded(
-            f"Kafka or its topic was replaced: {what}",
-            hint=f"rewind --stream {self._around.stream} --log {self.log} --to SEGMENT, or bring the old one back: "
-            "docs/runbooks/kafka-replaced.md",
-        )
+    @contextmanager
+    def _gap_alarm(self) -> Iterator[None]:
+        """A gap stops this log, with an alarm that closes when the missing segment has come."""
+        try:
+            yield
+        except LogGap as error:
+            self._around.alarms.open("log_gap", self.name, str(error))
+            self._in_gap = True
+            raise
 
     def _seek(self, checkpoint: Checkpoint | None) -> None:
         if checkpoint is not None:
@@ -205,6 +143,16 @@ class LogReplay:
         if first is not None:
             self._source.seek(first.segment, first.first_offset)
 
+    def _claim(self) -> None:
+        try:
+            with self._gap_alarm():
+                claim = Claim(self._around, self.log, self._sink)
+                checkpoint = claim.run(self._source.first_segment, self._commit_checkpoint)
+        except BaseException:
+            self.drop()
+            raise
+        self._seek(checkpoint)
+
     def _renew(self) -> None:
         """An idle owner says every 10 s that it lives."""
         if self._checkpoint is not None and boottime_ns() - self._renewed_ns > RENEW_S * 1e9:
@@ -212,107 +160,110 @@ class LogReplay:
 
     def _deliver(self, taken: Sequence[SourceChunk]) -> Advance:
         assert self._checkpoint is not None
-        anew = 0
-        chunks: list[Chunk] = []
-        for one in taken:
-            chunk = fitting(one, self._around.cluster.target, self._checkpoint)
-            anew += len(chunk.batches) if chunk is not one.chunk else 0
-            chunks.append(chunk)
+        target = self._around.cluster.target
+        chunks = [fitting(one, target, self._checkpoint) for one in taken]
+        fitted = tuple(stored for chunk in chunks for stored in chunk.batches)
+        as_stored = {id(stored) for one in taken for stored in one.chunk.batches}
+        batches = merged(fitted, target)
         whole = Chunk(
-            self._checkpoint.next, taken[-1].next_offset, 0, 0,
-            tuple(stored for chunk in chunks for stored in chunk.batches), sum(chunk.event_count for chunk in chunks),
-        )  # fmt: skip
-        holes = tuple(
-            (hole.first, hole.next)
-            for one in {id(one.segment): one for one in taken}.values()
-            for hole in one.segment.holes
-            if whole.first_offset <= hole.first < whole.next_offset
+            self._checkpoint.next, taken[-1].next_offset, 0, 0, batches, sum(chunk.event_count for chunk in chunks)
         )
-        sent, skipped = self._send(whole, taken[-1].next_segment, holes)
-        oldest = min((one.chunk.min_time_ms for one in taken if one.chunk.event_count), default=now_ms())
+        holes = holes_of(taken, whole.first_offset, whole.next_offset)
+        began_ns = boottime_ns()
+        try:
+            sent, skipped = self._send(whole, taken[-1].next_segment, holes)
+        except TransactionTooSlow as error:
+            error.has_another_try = self._pace.timed_out(len(taken))
+            self.drop()
+            raise
+        self._pace.committed((boottime_ns() - began_ns) / 1e9, self._sink.call_timeout_s)
         if holes:
             self._around.alarms.open(
                 "log_hole", self.name, f"{len(holes)} ranges of offsets have no events: {holes[:5]}"
             )
+        oldest = min((one.chunk.min_time_ms for one in taken if one.chunk.event_count), default=now_ms())
+        anew = sum(id(stored) not in as_stored for stored in batches)
         return Advance(sent.event_count, anew, skipped, max(0, now_ms() - oldest))
 
-    def _send(self, chunk: Chunk, next_segment: int, holes: tuple[tuple[int, int], ...]) -> tuple[Chunk, int]:
+    def _send(self, chunk: Chunk, next_segment: int, holes: Holes) -> tuple[Chunk, int]:
         """Send until Kafka takes it, sifting out what it refuses. Returns what was sent and how many were skipped."""
         skipped: list[int] = []
         for _ in range(TRIES_MAX):
             try:
                 self._transact(chunk, next_segment, tuple(skipped), holes)
             except BatchRefused as refusal:
-                chunk, refused = sift(chunk, refusal.refused)
-                for record, reason in refused:
-                    put_letter(
-                        self._around.store,
-                        self._around.settings.root,
-                        self._around.stream,
-                        self._key.topic,
-                        record,
-                        reason,
-                    )
-                    skipped.append(record.position.offset)
-                if len(skipped) > REFUSED_MAX:
-                    self._around.alarms.open("kafka_refuses", self.name, f"{len(skipped)} records of one chunk")
-                    raise too_many(len(skipped)) from refusal
+                chunk = self._sifted(chunk, refusal, skipped)
                 self._open_again()
             else:
-                if skipped:
-                    self._around.alarms.open(
-                        "dead_letters", self.name, f"{len(skipped)} events, first at {min(skipped)}"
-                    )
+                self._note_refusals(skipped)
                 return chunk, len(skipped)
-        raise too_many(len(chunk.batches))
+        raise self._too_many(len(chunk.batches))
+
+    def _sifted(self, chunk: Chunk, refusal: BatchRefused, skipped: list[int]) -> Chunk:
+        """The chunk without what was refused; the letters are put first, and take effect by the next transaction."""
+        around = self._around
+        try:
+            chunk, refused = sift(chunk, refusal.refused)
+        except SpoolError:
+            self._was_refused = True
+            around.alarms.open("kafka_refuses", self.name, f"more than {REFUSED_MAX} records of one chunk")
+            raise
+        for record, reason in refused:
+            put_letter(around.archive.store, around.archive.root, around.stream, self._key.topic, record, reason)
+            skipped.append(record.position.offset)
+        if len(skipped) > REFUSED_MAX:
+            raise self._too_many(len(skipped)) from refusal
+        return chunk
+
+    def _too_many(self, number: int) -> SpoolError:
+        self._was_refused = True
+        self._around.alarms.open("kafka_refuses", self.name, f"{number} records of one chunk")
+        return too_many(number)
+
+    def _note_refusals(self, skipped: Sequence[int]) -> None:
+        """After a commit: what was refused stays known, and Kafka takes this log's records again."""
+        if skipped:
+            self._around.alarms.open("dead_letters", self.name, f"{len(skipped)} events, first at {min(skipped)}")
+        if self._was_refused:
+            self._around.alarms.close("kafka_refuses", self.name)
+            self._was_refused = False
 
     def _open_again(self) -> None:
         """After a refusal. NotOwner when somebody else went on meanwhile: what is in hand may be delivered by now."""
         self._sink.open()
-        found = self._around.checkpoints.read(self._key)
-        if found != self._checkpoint:
+        stored = self._around.checkpoints.read(self._key)
+        if stored != self._checkpoint:
             self.drop()
             raise NotOwner(
-                f"{self.name} was replayed by {found.instance or 'another' if found else 'another'} meanwhile",
+                f"{self.name} was replayed by {stored.instance or 'another' if stored else 'another'} meanwhile",
                 hint="it goes on from there with the next run",
             )
 
-    def _transact(
-        self, chunk: Chunk, next_segment: int, skipped: tuple[int, ...], holes: tuple[tuple[int, int], ...]
-    ) -> None:
+    def _transact(self, chunk: Chunk, next_segment: int, skipped: tuple[int, ...], holes: Holes) -> None:
         held = self._checkpoint
         assert held is not None
-        made: list[Checkpoint] = []
+        committed: list[Checkpoint] = []
 
         def records(kafka_offsets: Sequence[int]) -> list[OutRecord]:
-            batches = tuple(
-                DeliveredBatch(stored.partition, offset, stored.event_count, stored.first_offset, stored.last_offset)
-                for stored, offset in zip(chunk.batches, kafka_offsets, strict=True)
-            )
-            self._refuse_old_offsets(held, batches)
-            last = {batch.partition: batch.kafka_offset + batch.event_count - 1 for batch in batches}
-            checkpoint = held._replace(
-                next=chunk.next_offset, segment=next_segment, partitions={**held.partitions, **last},
-                skipped=skipped, instance=self._around.instance, time_ms=now_ms(),
-            )  # fmt: skip
-            made.append(checkpoint)
-            delivery = Delivery(
-                self._key.topic, self._around.stream, self.log, held.generation, chunk.first_offset,
-                chunk.next_offset, batches, skipped, holes,
-            )  # fmt: skip
-            return [self._checkpoint_record(checkpoint), self._delivery_record(delivery)]
+            delivery = self._notes.delivery_of(chunk, kafka_offsets, held, skipped=skipped, holes=holes)
+            self._refuse_old_offsets(held, delivery.batches)
+            committed.append(checkpoint_after(held, delivery, next_segment, self._around.instance))
+            return [self._notes.checkpoint_record(committed[0]), self._notes.delivery_record(delivery)]
 
         sendings = [
             Sending(self._key.topic, stored.partition, stored.data, stored.event_count) for stored in chunk.batches
         ]
-        self._in_transaction(lambda: self._sink.transact(sendings, records, self._announced(with_delivery=True)))
-        self._checkpoint = made[0]
+        announced = self._notes.announced(with_delivery=True)
+        self._in_transaction(lambda: self._sink.transact(sendings, records, announced))
+        self._checkpoint = committed[0]
+        self._around.ledger.note_written(committed[0].partitions)
         self._renewed_ns = boottime_ns()
 
     def _commit_checkpoint(self, checkpoint: Checkpoint) -> None:
         checkpoint = checkpoint._replace(time_ms=now_ms())
-        record = self._checkpoint_record(checkpoint)
-        self._in_transaction(lambda: self._sink.transact([], lambda _: [record], self._announced(with_delivery=False)))
+        record = self._notes.checkpoint_record(checkpoint)
+        announced = self._notes.announced(with_delivery=False)
+        self._in_transaction(lambda: self._sink.transact([], lambda _: [record], announced))
         self._checkpoint = checkpoint
         self._renewed_ns = boottime_ns()
 
@@ -320,7 +271,8 @@ class LogReplay:
         try:
             work()
         except _OldOffset as error:
-            raise self._replaced(str(error)) from error
+            self.drop()
+            raise kafka_replaced(self._around, self.log, str(error)) from error
         except Fenced as error:
             self.drop()
             raise NotOwner(f"{self.name}: {error}", hint="the newer one goes on; the next run tries again") from error
@@ -332,20 +284,9 @@ class LogReplay:
 
     def _refuse_old_offsets(self, held: Checkpoint, batches: Sequence[DeliveredBatch]) -> None:
         for batch in batches:
-            if batch.kafka_offset <= held.partitions.get(batch.partition, -1):
+            last = self._around.ledger.last_written(batch.partition, held)
+            if batch.kafka_offset <= last:
                 raise _OldOffset(
                     f"{self._key.topic}/{batch.partition} answered offset {batch.kafka_offset}, "
-                    f"{held.partitions[batch.partition]} was written before"
+                    f"{last} was written before"
                 )
-
-    def _checkpoint_record(self, checkpoint: Checkpoint) -> OutRecord:
-        topic, partitions = self._around.settings.checkpoint_topic, self._around.settings.checkpoint_partitions
-        return OutRecord(topic, self._key.partition(partitions), self._key.encode(), encode_checkpoint(checkpoint))
-
-    def _delivery_record(self, delivery: Delivery) -> OutRecord:
-        return OutRecord(self._around.settings.deliveries_topic, 0, self._key.encode(), encode_delivery(delivery))
-
-    def _announced(self, *, with_delivery: bool) -> list[tuple[str, int]]:
-        settings = self._around.settings
-        checkpoint = (settings.checkpoint_topic, self._key.partition(settings.checkpoint_partitions))
-        return [checkpoint, (settings.deliveries_topic, 0)] if with_delivery else [checkpoint]
