@@ -4,37 +4,24 @@ The table `stage_counts` in MariaDB, which every feature fills, and the check th
     stage_counts(feature, stage, day, installation, in, out, quarantined, errored)      key: the first four
 
 Rows hold absolute sums, not additions, so a feature may send the same day again after every run and every kill.
-Who keeps the sums is the feature's business: for those that move files it is stage_ledger.py.
-
-Takes any DB-API 2 connection with the paramstyle `format` (mysqlclient and pymysql have it); commits each call.
+Each feature keeps its own sums: for those that move files it is stage_ledger.py. The table itself is made by the
+migrations of include/database.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from contextlib import closing
+from collections.abc import Iterable
 from datetime import UTC, date, datetime
-from typing import Any
+
+from sqlalchemy import Engine, select
+from sqlalchemy.dialects.mysql import insert
 
 from include.common.stage_ledger import StageCount, StageLedger
+from include.database.connection import transaction
+from include.database.tables import STAGE_COUNTS
 from spool.errors import TerminalError
 
-TABLE = """
-CREATE TABLE IF NOT EXISTS stage_counts (
-  feature VARCHAR(64) NOT NULL,
-  stage VARCHAR(64) NOT NULL,
-  day DATE NOT NULL,
-  installation VARCHAR(64) NOT NULL,
-  `in` BIGINT UNSIGNED NOT NULL,
-  `out` BIGINT UNSIGNED NOT NULL,
-  quarantined BIGINT UNSIGNED NOT NULL,
-  errored BIGINT UNSIGNED NOT NULL,
-  PRIMARY KEY (feature, stage, day, installation)
-) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin
-"""
-_COLUMNS = "feature, stage, day, installation, `in`, `out`, quarantined, errored"
-
-Connect = Callable[[], Any]
+_COLUMNS = [column.name for column in STAGE_COUNTS.columns]
 
 
 # The row of a day on which nothing was counted: it says that the counts were sent all the same.
@@ -50,42 +37,29 @@ class CountsMissing(TerminalError):
 
 
 class StageCounts:
-    """`connect` opens a connection; each call uses one of its own and closes it."""
+    """Each call is one transaction of its own. SchemaOutdated when the migrations were not run."""
 
-    def __init__(self, connect: Connect) -> None:
-        self._connect = connect
-
-    def create_table(self) -> None:
-        """Create it where it is missing; an existing one is left as it is."""
-        self._execute(TABLE)
+    def __init__(self, database: Engine) -> None:
+        self._database = database
 
     def put(self, counts: Iterable[StageCount]) -> int:
         """Insert or replace rows, all in one transaction. Durable when it returns the number of rows."""
-        rows = [tuple(count) for count in counts]
+        rows = [dict(zip(_COLUMNS, count, strict=True)) for count in counts]
         if not rows:
             return 0
-        marks = ", ".join(["%s"] * len(StageCount._fields))
-        with closing(self._connect()) as connection:
-            connection.cursor().executemany(f"REPLACE INTO stage_counts ({_COLUMNS}) VALUES ({marks})", rows)  # noqa: S608 - our own constants
-            connection.commit()
+        statement = insert(STAGE_COUNTS)
+        sums = {name: statement.inserted[name] for name in _COLUMNS if not STAGE_COUNTS.c[name].primary_key}
+        with transaction(self._database) as connection:
+            connection.execute(statement.on_duplicate_key_update(sums), rows)
         return len(rows)
 
     def read(self, since: date, through: date) -> list[StageCount]:
         """Rows of these days, both included, sorted."""
-        rows = self._execute(
-            f"SELECT {_COLUMNS} FROM stage_counts WHERE day BETWEEN %s AND %s "  # noqa: S608 - our own constants
-            "ORDER BY day, feature, stage, installation",
-            (since, through),
-        )
-        return [StageCount(*row[:4], *map(int, row[4:])) for row in rows]
-
-    def _execute(self, statement: str, parameters: tuple[object, ...] = ()) -> list[tuple[Any, ...]]:
-        with closing(self._connect()) as connection:
-            cursor = connection.cursor()
-            cursor.execute(statement, parameters)
-            rows = list(cursor.fetchall()) if cursor.description else []
-            connection.commit()
-        return rows
+        table = STAGE_COUNTS.c
+        query = select(STAGE_COUNTS).where(table.day.between(since, through))
+        with transaction(self._database) as connection:
+            rows = connection.execute(query.order_by(table.day, table.feature, table.stage, table.installation)).all()
+        return [StageCount(*row) for row in rows]
 
 
 def send(

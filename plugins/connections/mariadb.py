@@ -1,7 +1,7 @@
 """
 MariaDB.
 
-    connection mariadb_app      the database with the table stage_counts
+    connection mariadb_app      the operational database; its tables are made by include/database
 """
 
 from __future__ import annotations
@@ -11,16 +11,25 @@ from typing import TYPE_CHECKING, Any
 from plugins.connections.airflow_connection import connection
 
 if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
     from include.common.stage_counts import StageCounts
 
 MARIADB_APP = "mariadb_app"
 
 
+def database() -> Engine:
+    """The operational database; each transaction opens a connection by the provider's hook and closes it."""
+    from include.database.connection import engine
+
+    return engine(_connect)
+
+
 def counts_table() -> StageCounts:
-    """The table of stage counts; connections are opened per call, by the provider's hook."""
+    """The table of stage counts."""
     from include.common.stage_counts import StageCounts
 
-    return StageCounts(_connect)
+    return StageCounts(database())
 
 
 def _connect() -> Any:

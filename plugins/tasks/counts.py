@@ -45,7 +45,6 @@ def send() -> dict[str, int]:
     with measurement_state.ledger() as ledger:
         ledger.fold(kept_since)
         table = mariadb.counts_table()
-        table.create_table()
         handoffs = stage_handoffs.counts(ledger, StateFolders(state_folder()), table.read(kept_since, today))
         return {"rows": stage_counts.send(ledger, table, more=handoffs)}
 
@@ -62,7 +61,6 @@ def check_counts(params: Mapping[str, Any]) -> dict[str, int]:
     today = datetime.now(UTC).date()
     through = today if conf["include_today"] else today - timedelta(days=1)
     table = mariadb.counts_table()
-    table.create_table()
     rows = table.read(today - timedelta(days=conf["days"]), today)
     stage_counts.demand_fresh(rows, through)
     return {"rows": stage_counts.check(row for row in rows if row.day <= through)}

@@ -22,6 +22,7 @@ def service(place: Place) -> Service:
         command=["/usr/sbin/mariadbd", f"--defaults-file={folder / 'my.cnf'}", f"--init-file={folder / 'init.sql'}"],
         prepare=lambda: _prepare(place, system_user),
         ready=lambda: _answers(place),
+        settle=lambda: _migrate(place),
         ports=(place.port("mariadb"),),
         user=system_user,
         stop_wait_s=30,
@@ -107,3 +108,20 @@ def _answers(place: Place) -> bool:
         return False
     connection.close()
     return True
+
+
+def uri(place: Place) -> str:
+    """For commands; holds the password."""
+    return f"mysql://{USER}:{credentials(place)['mariadb']}@{HOST}:{place.port('mariadb')}/{DATABASE}"
+
+
+def _migrate(place: Place) -> None:
+    """The operational tables, before anything uses them."""
+    from include.database.connection import connect_to, engine
+    from include.database.migrate import upgrade
+    from spool.errors import SpoolError
+
+    try:
+        upgrade(engine(connect_to(uri(place))))
+    except SpoolError as error:
+        raise StackProblem(f"the operational schema: {error}", error.hint) from error

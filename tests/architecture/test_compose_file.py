@@ -168,8 +168,8 @@ def test_airflow_is_told_what_the_local_stack_tells_it(compose, tmp_path):
     place = Place(tmp_path, 20000)
     told = airflow_services(compose)["airflow-scheduler"]["environment"]
     assert connections(place).keys() <= told.keys()
-    # Folders of the local stack's own, and the mirror, which a web server of one's own serves here.
-    left_out = {"STACK_DIR", "STACK_PORT_BASE", "SPILLWAY_MIRROR_PORT"}
+    # Folders of the local stack's own, its mirror (a web server of one's own here), and what commands alone need.
+    left_out = {"STACK_DIR", "STACK_PORT_BASE", "SPILLWAY_MIRROR_PORT", "SPILLWAY_DATABASE_URI"}
     assert deployment(place).keys() - left_out <= told.keys()
     for name, text in connections(place).items():
         ours, theirs = json.loads(told[name]), json.loads(text)

@@ -35,9 +35,6 @@ class MemoryCounts:
     def __init__(self):
         self.rows = {}
 
-    def create_table(self):
-        pass
-
     def put(self, counts):
         rows = list(counts)
         self.rows.update({row[:4]: row for row in rows})

@@ -10,6 +10,8 @@ import pytest
 
 from include.common.stage_counts import CountsDiffer, StageCounts, check, send
 from include.common.stage_ledger import StageCount, StageLedger
+from include.database import migrate
+from include.database.connection import engine
 from tests.support import mariadb
 
 pytestmark = [
@@ -23,17 +25,18 @@ MONDAY, TUESDAY = date(2026, 11, 23), date(2026, 11, 24)
 @pytest.fixture(scope="module")
 def table() -> Iterator[StageCounts]:
     with mariadb.mariadb() as connect:
-        yield StageCounts(connect)
+        database = engine(connect)
+        migrate.upgrade(database)
+        yield StageCounts(database)
 
 
 def test_counts_are_sent_any_number_of_times_and_a_difference_is_named(table: StageCounts, tmp_path: Path) -> None:
-    table.create_table()
-    table.create_table()
     with StageLedger(tmp_path, "here") as ledger:
         ledger.take("f", "s", ["a", "b"], MONDAY)
         ledger.settle("f", "s", {"a": "out"})
         for _ in range(2):
-            assert send(ledger, table) == 1
+            # The second row says that the counts were sent today, on which nothing was counted.
+            assert send(ledger, table) == 2
         assert table.read(MONDAY, MONDAY) == [StageCount("f", "s", MONDAY, "here", 2, 1, 0, 0)]
         with pytest.raises(CountsDiffer, match=r"f\.s of here on 2026-11-23: in 2 != out 1"):
             check(table.read(MONDAY, TUESDAY))
@@ -44,7 +47,6 @@ def test_counts_are_sent_any_number_of_times_and_a_difference_is_named(table: St
 
 
 def test_installations_and_days_have_rows_of_their_own(table: StageCounts) -> None:
-    table.create_table()
     rows = [
         StageCount("g", "s", day, installation, 2**40, 2**40, 0, 0)
         for day in (MONDAY, TUESDAY)

@@ -29,14 +29,17 @@ def mariadb() -> Iterator[Callable[[], Any]]:
     if user:
         shutil.chown(folder, user, user)
     folder.chmod(0o755)
-    subprocess.run(
-        ["mariadb-install-db", "--no-defaults", f"--datadir={folder}/data", "--auth-root-authentication-method=normal",
+    install = subprocess.run(
+        ["mariadb-install-db", "--no-defaults", f"--datadir={folder}/data", f"--tmpdir={folder}",
+         "--auth-root-authentication-method=normal",
          "--skip-test-db", *as_user],
-        check=True, capture_output=True,
+        check=False, capture_output=True, text=True,
     )  # fmt: skip
+    assert install.returncode == 0, install.stdout + install.stderr
     log = folder / "log"
     process = start_server(
         [PROGRAM, "--no-defaults", f"--datadir={folder}/data", f"--socket={folder}/s", f"--pid-file={folder}/pid",
+         f"--tmpdir={folder}",
          "--skip-networking", "--innodb-buffer-pool-size=32M"],
         log, user=user,
     )  # fmt: skip

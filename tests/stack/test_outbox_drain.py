@@ -1,0 +1,231 @@
+"""The outbox on a real MariaDB and a spool that remembers sequences: each committed event once, in order per key."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, func, select, text
+
+from include.database import migrate
+from include.database.connection import engine, transaction
+from include.database.errors import DatabaseRefused, DatabaseUnavailable
+from include.database.tables import OUTBOX, OUTBOX_BATCHES
+from include.outbox import drain as draining
+from include.outbox.drain import drain, failed
+from include.outbox.write import put
+from spool.clock import Deadline
+from spool.errors import AppendUnknown, EventRefused, SpoolFull
+from spool.event import Accepted, Event, OffsetRange, ProducerSequence
+from spool.settings import StreamSettings
+from tests.support import mariadb
+
+pytestmark = [
+    pytest.mark.stack,
+    pytest.mark.skipif(mariadb.PROGRAM is None, reason="mariadb-server is not installed"),
+]
+
+STREAM = StreamSettings(name="events", topic="events")
+OTHER = StreamSettings(name="others", topic="others")
+
+
+class RememberingSpool:
+    """The client's contract in memory: a sequence is written once; `fails` maps a stream to what it raises."""
+
+    def __init__(self) -> None:
+        self.units: dict[tuple[str, int], list[Event]] = {}
+        self.events: list[Event] = []
+        self.fails: dict[str, Exception] = {}
+        self.fails_after: dict[str, Exception] = {}
+
+    def log_of(self, stream: str) -> str:
+        return f"log_{stream}"
+
+    def append_once(self, stream: str, events: Sequence[Event], sequence: ProducerSequence) -> Accepted:
+        if stream in self.fails:
+            raise self.fails[stream]
+        assert sequence.log == self.log_of(stream)
+        unit = (sequence.producer, sequence.sequence)
+        if unit not in self.units:
+            self.units[unit] = list(events)
+            self.events += events
+        assert self.units[unit] == list(events), "the same sequence with other events"
+        if stream in self.fails_after:
+            raise self.fails_after.pop(stream)
+        return Accepted(stream, sequence.log, (OffsetRange(0, len(events)),), "s3")
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Engine]:
+    with mariadb.mariadb() as connect:
+        database = engine(connect)
+        migrate.upgrade(database)
+        yield database
+
+
+@pytest.fixture
+def database(server: Engine) -> Engine:
+    with server.begin() as connection:
+        for table in (OUTBOX, OUTBOX_BATCHES):
+            connection.execute(table.delete())
+        connection.execute(text("CREATE TABLE IF NOT EXISTS changes (number INT PRIMARY KEY, key_name VARCHAR(20))"))
+        connection.execute(text("DELETE FROM changes"))
+    return server
+
+
+@pytest.fixture
+def spool() -> RememberingSpool:
+    return RememberingSpool()
+
+
+def put_one(database: Engine, number: int, key: str = "k", stream: StreamSettings = STREAM) -> None:
+    with transaction(database) as connection:
+        put(connection, stream, [Event(str(number).encode(), key=key.encode(), type="changed")], source="test")
+        connection.execute(text("INSERT INTO changes VALUES (:number, :key)"), {"number": number, "key": key})
+
+
+def drained(database: Engine, spool: RememberingSpool, **options: Any) -> dict[str, draining.DrainSummary]:
+    return drain(database, spool, "here", deadline=Deadline.after(60), **options)
+
+
+def left(database: Engine) -> int:
+    with transaction(database) as connection:
+        return connection.scalar(select(func.count()).select_from(OUTBOX)) or 0
+
+
+def test_a_change_and_its_event_are_both_committed_or_neither(database: Engine, spool: RememberingSpool) -> None:
+    put_one(database, 1)
+    with pytest.raises(DatabaseRefused, match="Duplicate entry"):
+        put_one(database, 1)
+    assert drained(database, spool)["events"].events == 1
+    assert [event.value for event in spool.events] == [b"1"]
+    assert left(database) == 0
+
+
+def test_an_event_arrives_with_all_its_parts(database: Engine, spool: RememberingSpool) -> None:
+    whole = Event(b"\x00\xff", b"\x00k", "id-1", "changed", "/source", 1_700_000_000_123, (("a", b"\xff"), ("b", None)))
+    with transaction(database) as connection:
+        put(connection, STREAM, [whole, Event(b"bare")], source="/default")
+    drained(database, spool)
+    assert spool.events[0] == whole
+    assert spool.events[1].value == b"bare"
+    assert spool.events[1].key is None
+    assert spool.events[1].source == "/default"
+    assert spool.events[1].id
+    assert spool.events[1].time_ms > 0
+
+
+def test_an_event_the_stream_would_refuse_ends_the_transaction(database: Engine, spool: RememberingSpool) -> None:
+    with pytest.raises(EventRefused), transaction(database) as connection:
+        put(connection, STREAM, [Event(b"fits"), Event(b"x" * (STREAM.event_bytes_max + 1))], source="test")
+    assert left(database) == 0
+
+
+@pytest.mark.parametrize("batch_events", [1, 7, 5000])
+def test_batches_keep_the_order_and_lose_nothing(
+    database: Engine, spool: RememberingSpool, monkeypatch: pytest.MonkeyPatch, batch_events: int
+) -> None:
+    monkeypatch.setattr(draining, "BATCH_EVENTS_MAX", batch_events)
+    with transaction(database) as connection:
+        put(connection, STREAM, [Event(b"%d" % number, key=b"k") for number in range(50)], source="test")
+    assert drained(database, spool)["events"].events == 50
+    assert [event.value for event in spool.events] == [b"%d" % number for number in range(50)]
+    assert [sequence for _, sequence in spool.units] == list(range(1, len(spool.units) + 1))
+
+
+def test_a_batch_stays_below_the_size_of_a_commit(database: Engine, spool: RememberingSpool) -> None:
+    with transaction(database) as connection:
+        put(connection, STREAM, [Event(b"x" * 800_000) for _ in range(12)], source="test")
+    drained(database, spool)
+    assert len(spool.events) == 12
+    assert max(len(unit) for unit in spool.units.values()) == 5
+
+
+def test_what_was_written_but_not_answered_is_written_once(database: Engine, spool: RememberingSpool) -> None:
+    put_one(database, 1)
+    spool.fails_after["events"] = AppendUnknown("the answer is lost", hint="")
+    summary = drained(database, spool)
+    assert isinstance(failed(summary)["events"], AppendUnknown)
+    put_one(database, 2)
+    assert failed(drained(database, spool)) == {}
+    assert [event.value for event in spool.events] == [b"1", b"2"]
+    assert left(database) == 0
+
+
+@pytest.mark.parametrize("bad", [0, 1, 2])
+def test_a_stream_that_fails_keeps_it_to_itself(database: Engine, spool: RememberingSpool, bad: int) -> None:
+    streams = [StreamSettings(name=name, topic=name) for name in ("a_first", "b_middle", "c_last")]
+    for number, stream in enumerate(streams):
+        put_one(database, number, stream=stream)
+    spool.fails[streams[bad].name] = SpoolFull("full", hint="")
+    summary = drained(database, spool)
+    assert set(failed(summary)) == {streams[bad].name}
+    assert [done.events for stream, done in summary.items() if stream != streams[bad].name] == [1, 1]
+    spool.fails.clear()
+    assert failed(drained(database, spool)) == {}
+    assert len(spool.events) == 3
+
+
+def test_two_drains_at_once_append_each_event_once(
+    database: Engine, spool: RememberingSpool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(draining, "BATCH_EVENTS_MAX", 10)
+    with transaction(database) as connection:
+        put(connection, STREAM, [Event(b"%d" % number, key=b"k") for number in range(500)], source="test")
+    errors: list[object] = []
+
+    def run() -> None:
+        while left(database):
+            # A drain that meets the other's locks gives up; the next run goes on.
+            errors.extend(error for error in failed(drained(database, spool)).values() if not _passes(error))
+
+    threads = [threading.Thread(target=run) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    assert [event.value for event in spool.events] == [b"%d" % number for number in range(500)]
+
+
+def _passes(error: object) -> bool:
+    return isinstance(error, DatabaseUnavailable)
+
+
+def test_events_of_one_key_come_in_the_order_in_which_transactions_commit(
+    database: Engine, spool: RememberingSpool
+) -> None:
+    order: dict[str, list[bytes]] = {f"k{number}": [] for number in range(3)}
+
+    def write(seed: int) -> None:
+        chance = random.Random(seed)
+        for number in range(40):
+            key = f"k{chance.randrange(3)}"
+            value = f"{seed}-{number}".encode()
+            with transaction(database) as connection:
+                put(connection, STREAM, [Event(value, key=key.encode())], source="test")
+                # The lane is locked until the commit, so nobody else can be between this note and it.
+                order[key].append(value)
+
+    threads = [threading.Thread(target=write, args=(seed,)) for seed in range(4)]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        drained(database, spool)
+    drained(database, spool)
+    for key, values in order.items():
+        assert [event.value for event in spool.events if event.key == key.encode()] == values
+
+
+def test_a_drain_stops_at_its_limit_and_the_next_goes_on(
+    database: Engine, spool: RememberingSpool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(draining, "BATCH_EVENTS_MAX", 10)
+    with transaction(database) as connection:
+        put(connection, STREAM, [Event(b"%d" % number) for number in range(35)], source="test")
+    assert drained(database, spool, max_events=20)["events"].events == 20
+    assert left(database) == 15
+    assert drained(database, spool)["events"].events == 15
