@@ -10,5 +10,7 @@ echo "restrict,command=\"/usr/local/bin/collector_gate /data\" $(cat "$folder/id
 # ssh refuses a private key that others may read: it belongs to the user of the Airflow image.
 chown 50000 "$folder/id"
 chown collector: /data
+# Those that config/collectors.yml names: one that is missing at its host fails the sync.
+install -d -o collector -g collector /data/archive /data/bouncer /data/bouncer/archive
 exec /usr/sbin/sshd -D -e -o "HostKey=$folder/host" -o AuthorizedKeysFile=/etc/ssh/collector_keys \
   -o PasswordAuthentication=no -o KbdInteractiveAuthentication=no -o PermitRootLogin=no -o AllowUsers=collector

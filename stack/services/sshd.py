@@ -1,9 +1,8 @@
 """
 Two collector hosts: an sshd each, whose only key may do nothing but talk to the collector gate.
 
-The key's forced command is include/measurements/collect/collector_gate with the host's folder: whatever the client asks
-for, the
-gate decides (docs in include/measurements/collect/README.md).
+The key's forced command is include/measurements/collect/collector_gate with the host's folder: whatever the client
+asks for, the gate decides (docs in include/measurements/collect/README.md).
 """
 
 from __future__ import annotations
@@ -17,6 +16,8 @@ from stack.probes import tcp
 from stack.service import Service
 
 HOSTS = ("collector_a", "collector_b")
+# Those that config/collectors.yml names: one that is missing at its host fails the sync.
+DIRECTORIES = ("archive", "bouncer/archive")
 GATE = REPOSITORY / "include" / "measurements" / "collect" / "collector_gate"
 
 
@@ -39,7 +40,8 @@ def user() -> str:
 
 def _prepare(place: Place, name: str) -> None:
     folder = place.make("collectors", name)
-    place.make("collectors", name, "files")
+    for directory in DIRECTORIES:
+        place.make("collectors", name, "files", *directory.split("/"))
     if Path("/run").stat().st_uid == 0 and user() == "root":
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # sshd insists on it
     for key in ("host", "id"):
