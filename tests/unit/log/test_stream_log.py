@@ -341,6 +341,11 @@ def another_process(folder: Path, disk: SimulatedDisk, monkeypatch: pytest.Monke
     return open_log(folder, disk=disk)
 
 
+def no_room(*_: object) -> None:
+    """Nothing of the note is written: the old one stays whole."""
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
 def test_another_process_does_not_go_on_in_a_segment_whose_mark_could_not_be_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -348,9 +353,10 @@ def test_another_process_does_not_go_on_in_a_segment_whose_mark_could_not_be_wri
     log = open_log(folder, disk=disk)
     append(log, "a")
     disk.fail_at("sync_data", errno.EIO)
-    disk.fail_at("write_at", errno.ENOSPC, at_call=2)  # the first writes the commit
-    with pytest.raises(AppendUnknown, match="fsync of segment 0 failed"):
-        append(log, "doubtful")
+    with monkeypatch.context() as patch:
+        patch.setattr(held_log, "write_state", no_room)
+        with pytest.raises(AppendUnknown, match="fsync of segment 0 failed"):
+            append(log, "doubtful")
     other = another_process(folder, disk, monkeypatch)
     append(other, "b")
     assert [file.state for file in segment_files(other.path)] == ["sealed", "open"]

@@ -109,3 +109,13 @@ def test_each_step_is_durable_before_the_next(tmp_path: Path) -> None:
             write_file(disk, tmp_path / "state", b"new" * 600)
         disk.lose_power("newest", random.Random(change))
         assert (tmp_path / "state").read_bytes() in (b"old", b"new" * 600)
+
+
+def test_the_file_that_another_is_writing_just_now_is_not_touched(tmp_path: Path) -> None:
+    theirs = temporary_beside(tmp_path / "state")
+    theirs.write_bytes(b"half of it")
+    write_durably(tmp_path / "state", b"ours")
+    assert names(tmp_path) == sorted([theirs.name, "state"])
+    assert theirs.read_bytes() == b"half of it"
+    lengths = {len(temporary_beside(tmp_path / name).name) for name in ("a", "n" * 255)}
+    assert len(lengths) == 1
