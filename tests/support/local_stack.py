@@ -26,7 +26,8 @@ class LocalStack:
         # A short path: unix sockets lie in the folder. Servers with users of their own must get in.
         folder = Path(tempfile.mkdtemp(prefix="st"))
         folder.chmod(0o755)
-        self.place = Place(folder.resolve(), ports.reserve(BASES, (*OFFSETS.values(), GRPC)))
+        self._ports = ports.reserve(BASES, (*OFFSETS.values(), GRPC))
+        self.place = Place(folder.resolve(), self._ports)
 
     def run(self, *arguments: str, module: str = "stack", timeout_s: float = 180) -> subprocess.CompletedProcess[str]:
         environment = {
@@ -59,4 +60,5 @@ class LocalStack:
     def remove(self) -> None:
         self.run("down")
         assert processes.leftovers(self.place) == []
+        ports.release(self._ports)
         shutil.rmtree(self.place.folder)

@@ -1,9 +1,10 @@
 """
 Free ports of the loopback interface for the servers of tests, below the ephemeral range.
 
-A port is reserved until this process ends, in the whole machine: two test runs, or two workers of one run, never get
-the same one between the moment when it is free and the moment when the server listens. The reservation is a name in the
-abstract socket namespace, which belongs to the same network namespace as the port and goes with its owner.
+A port is reserved until it is released or this process ends, in the whole machine: two test runs, or two workers of
+one run, never get the same one between the moment when it is free and the moment when the server listens. The
+reservation is a name in the abstract socket namespace, which belongs to the same network namespace as the port and goes
+with its owner.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ KAFKA = range(24000, 24800, 2)
 SEAWEED = (*range(20210, 20290, 10), *range(22600, 22700, 10))
 OTHERS = range(23000, 23900)
 
-# Open descriptors; they are closed with this process.
-_reservations: list[int] = []
+# Open descriptors by port; they are closed with this process at the latest.
+_reservations: dict[int, int] = {}
 
 
 def reserve(bases: Iterable[int], offsets: Sequence[int] = (0,)) -> int:
@@ -27,8 +28,13 @@ def reserve(bases: Iterable[int], offsets: Sequence[int] = (0,)) -> int:
         if _reserve_name(base):
             if all(is_free(base + offset) for offset in offsets):
                 return base
-            os.close(_reservations.pop())
+            release(base)
     raise RuntimeError(f"no free ports: looked at {bases}")
+
+
+def release(base: int) -> None:
+    """Let others have it: the server that it was reserved for has ended."""
+    os.close(_reservations.pop(base))
 
 
 def is_free(port: int) -> bool:
@@ -48,5 +54,5 @@ def _reserve_name(base: int) -> bool:
     except OSError:
         name.close()
         return False
-    _reservations.append(name.detach())
+    _reservations[base] = name.detach()
     return True
