@@ -18,7 +18,9 @@ from typing import NamedTuple
 
 import pytest
 
+from spool.clock import Deadline
 from spool.errors import AppendUnknown, FolderRefused, LockTimeout, SpoolFull
+from spool.event import Event, ProducerSequence
 from spool.log import lock_file
 from spool.log.folder import segment_files
 from spool.log.reader import read_sealed
@@ -31,6 +33,11 @@ pytestmark = pytest.mark.crash
 
 REFUSALS = (SpoolFull, FolderRefused, LockTimeout)
 KINDS = [(errno.EIO, False), (errno.EIO, True), (errno.ENOSPC, False), (errno.ENOSPC, True), (errno.EROFS, True)]
+EACH_KIND = pytest.mark.parametrize(
+    ("number", "lasting"),
+    KINDS,
+    ids=[f"{errno.errorcode[number]} {'lasts' if lasts else 'once'}" for number, lasts in KINDS],
+)
 
 
 @pytest.fixture(autouse=True)
@@ -95,7 +102,57 @@ def write(log: StreamLog) -> object:
     return append(log, "first", "second")
 
 
+def with_a_sequence(folder: Path) -> StreamLog:
+    log = begun(folder)
+    send(log, 1, "sequence 1")
+    return log
+
+
+def with_sequences_of_two(folder: Path) -> StreamLog:
+    log = with_a_sequence(folder)
+    send(open_log(folder), 2, "sequence 2")
+    return log
+
+
+def full_with_a_sequence(folder: Path) -> StreamLog:
+    with_a_sequence(folder).close()
+    return open_log(folder, seal_bytes=1)
+
+
+def with_a_sequence_after_a_reboot(folder: Path) -> StreamLog:
+    with_a_sequence(folder).close()
+    boot()
+    return open_log(folder)
+
+
+def send(log: StreamLog, sequence: int, *texts: str) -> object:
+    named = ProducerSequence("outbox/test", sequence, log.id)
+    return log.append_once([Event(text.encode()) for text in texts], named, deadline=Deadline.after(10))
+
+
+def send_first(log: StreamLog) -> object:
+    return send(log, 1, "first", "second")
+
+
+def send_second(log: StreamLog) -> object:
+    return send(log, 2, "first", "second")
+
+
+def send_third(log: StreamLog) -> object:
+    return send(log, 3, "first", "second")
+
+
 BY_TWO = ("before", "by another process", "and again")
+SEQUENCE = ("before", "sequence 1")
+SEQUENCES = {
+    "first sequence of a log": Work(begun, send_first, ("first", "second")),
+    "sequence": Work(with_a_sequence, send_second, ("first", "second"), SEQUENCE),
+    "sequence behind another process": Work(
+        with_sequences_of_two, send_third, ("first", "second"), (*SEQUENCE, "sequence 2")
+    ),
+    "sequence that seals": Work(full_with_a_sequence, send_second, ("first", "second"), SEQUENCE),
+    "sequence that recovers": Work(with_a_sequence_after_a_reboot, send_second, ("first", "second"), SEQUENCE),
+}
 WORKS = {
     "append": Work(begun, write, ("first", "second")),
     "first append of a process": Work(opened_by_a_new_process, write, ("first", "second")),
@@ -107,6 +164,7 @@ WORKS = {
     "seal behind another process": Work(written_by_two, StreamLog.seal, before=BY_TWO),
     "wait": Work(begun, lambda log: log.seal_if_due(for_waiter=True)),
     "wait that recovers": Work(after_a_reboot, lambda log: log.seal_if_due(for_waiter=True)),
+    **SEQUENCES,
 }
 
 
@@ -158,11 +216,7 @@ def calls_of(work: Work, folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[
     return calls.names
 
 
-@pytest.mark.parametrize(
-    ("number", "lasting"),
-    KINDS,
-    ids=[f"{errno.errorcode[number]} {'lasts' if lasts else 'once'}" for number, lasts in KINDS],
-)
+@EACH_KIND
 @pytest.mark.parametrize("name", WORKS)
 def test_whatever_call_fails_there_are_three_outcomes(
     name: str, number: int, lasting: bool, root: Path, monkeypatch: pytest.MonkeyPatch
@@ -180,6 +234,26 @@ def test_whatever_call_fails_there_are_three_outcomes(
             look_after(folder, work, log, result)
         except Exception as error:
             raise AssertionError(f"call {fail_at} ({call}) of {names}") from error
+        shutil.rmtree(folder)
+
+
+@EACH_KIND
+@pytest.mark.parametrize("name", SEQUENCES)
+def test_whatever_call_fails_a_sequence_that_is_sent_again_is_written_once(
+    name: str, number: int, lasting: bool, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = WORKS[name]
+    names = calls_of(work, root / "spool", monkeypatch)
+    for fail_at, call in enumerate(names):
+        folder = root / f"spool{fail_at}"
+        log, calls = work.prepare(folder), FailingCalls()
+        calls.fail_at, calls.number, calls.lasting = fail_at, number, lasting
+        with calls.during(monkeypatch):
+            outcome(work, log)
+        work.run(log)
+        work.run(open_log(folder))
+        assert list(read(folder).values()) == [*work.before, *work.offered], f"call {fail_at} ({call}) of {names}"
+        log.close()
         shutil.rmtree(folder)
 
 

@@ -1,13 +1,14 @@
 """
 System calls that fail: the n-th of a piece of work, once or from then on (a file system that went read-only).
 
-Patches `os` and `fcntl`, so it sees every call whichever module makes it: reads and locks too, which the disk's seam
-does not carry. Closing and unlocking do not fail.
+Patches `os`, `fcntl` and the opening of file objects, so it sees every call whichever module makes it: reads and locks
+too, which the disk's seam does not carry. Closing and unlocking do not fail.
 """
 
 from __future__ import annotations
 
 import fcntl
+import io
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ CALLS = (
     "open", "pread", "pwrite", "fdatasync", "fsync", "ftruncate", "rename", "unlink", "stat", "fstat", "mkdir",
     "posix_fallocate", "fchmod", "scandir", "listdir",
 )  # fmt: skip
+READS = ("stat", "fstat", "pread", "scandir")
 
 
 class FailingCalls:
@@ -38,6 +40,7 @@ class FailingCalls:
         with monkeypatch.context() as patch:
             for name in CALLS:
                 patch.setattr(os, name, self._counted(name, getattr(os, name)))
+            patch.setattr(io, "open", self._counted("open a file object", io.open))
             patch.setattr(fcntl, "flock", self._counted("flock", fcntl.flock))
             patch.setattr(fcntl, "fcntl", self._counted("fcntl", fcntl.fcntl))
             yield
@@ -53,7 +56,7 @@ class FailingCalls:
     def _count(self, name: str) -> None:
         number, self.count = self.count, self.count + 1
         self.names.append(name)
-        is_after = self.lasting and 0 <= self.fail_at < number and name not in ("stat", "fstat", "pread", "scandir")
+        is_after = self.lasting and 0 <= self.fail_at < number and name not in READS
         if number == self.fail_at or is_after:
             raise OSError(self.number, os.strerror(self.number))
 
