@@ -13,13 +13,13 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
-from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.measure import publish, repeat
 from include.common.emit import no_events
 from include.common.stage_ledger import StageLedger
 from include.measurements.collect import pipeline
+from include.measurements.collect.places import Places
 from include.measurements.collect.rsync_transport import RsyncTransport
 from tests.support.collector_host import CollectorHost
 from tests.support.ssh_host import ssh_host
@@ -29,11 +29,11 @@ FILE_BYTES = 2000
 
 def sync(host: CollectorHost, state: Path, quiet_s: int) -> tuple[float, int]:
     """Seconds, and files that came."""
-    collector = replace(host.collector, quiet_s=quiet_s, forget_after_days=7)
+    host.change(quiet_s=quiet_s, forget_after_days=7)
     started = time.perf_counter()
     with StageLedger(state, "bench") as ledger:
-        places = pipeline.Places.of(state, collector.id)
-        summary = pipeline.sync(collector, RsyncTransport(collector), places, ledger, no_events)
+        transport = RsyncTransport(host.collector.id, host.ssh)
+        summary = pipeline.sync(host.collector, transport, Places.of(state, host.collector.id), ledger, no_events)
     return time.perf_counter() - started, summary.files
 
 

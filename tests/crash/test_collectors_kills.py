@@ -10,7 +10,7 @@ from include.common.emit import no_events
 from include.common.stage_ledger import StageLedger
 from include.measurements import batch_manifest
 from include.measurements.collect import pipeline
-from include.measurements.collect.config import Collector
+from include.measurements.collect.config import Collector, LocalFolder
 from include.measurements.collect.drop_folder import DropFolder
 from include.measurements.collect.places import Places
 from spool import failpoints
@@ -38,7 +38,7 @@ def drop(folder: Path) -> dict[str, bytes]:
 
 
 def sync(state: Path, dropped: Path, days: float, days_later: float = 0) -> None:
-    collector = Collector(id="north", transport="drop_folder", folder=dropped, forget_after_days=days)
+    collector = Collector("north", LocalFolder(transport="drop_folder", folder=dropped, forget_after_days=days))
     now_ms = 1_800_000_000_000 + int(days_later * pipeline.DAY_MS)
     with StageLedger(state, "test") as ledger:
         pipeline.sync(collector, DropFolder(dropped), Places.of(state, "north"), ledger, no_events, lambda: now_ms)

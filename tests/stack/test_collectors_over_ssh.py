@@ -48,8 +48,8 @@ def hosts(servers: tuple[CollectorHost, CollectorHost]) -> tuple[CollectorHost, 
 def settings(path: Path, *hosts: CollectorHost, **changes: object) -> Path:
     blocks = {
         host.collector.id: {
-            "host": host.collector.host, "port": host.collector.port, "user": host.collector.user,
-            "key": str(host.collector.key), "known_hosts": str(host.collector.known_hosts),
+            "host": host.ssh.host, "port": host.ssh.port, "user": host.ssh.user,
+            "key": str(host.ssh.key), "known_hosts": str(host.ssh.known_hosts),
             "directories": ["archive"], "quiet_s": 0, "forget_after_days": 0, **changes,
         }
         for host in hosts
@@ -97,7 +97,8 @@ def test_one_host_down_fails_alone(hosts: tuple[CollectorHost, CollectorHost], t
     up, down = hosts
     up.record("r", b"1")
     down.record("r", b"2")
-    broken = CollectorHost(down.folder, down.shell, replace(down.collector, port=1))
+    broken = CollectorHost(down.folder, down.shell, down.collector)
+    broken.change(port=1)
     settings(tmp_path / "collectors.yml", broken, up)
     code, lines = sync(tmp_path)
     assert code == 75
@@ -111,28 +112,28 @@ def test_one_host_down_fails_alone(hosts: tuple[CollectorHost, CollectorHost], t
 
 def test_a_key_opens_its_own_host_only(hosts: tuple[CollectorHost, CollectorHost]) -> None:
     one, other = hosts
-    stranger = replace(one.collector, key=other.collector.key)
+    stranger = replace(one.ssh, key=other.ssh.key)
     with pytest.raises(HostRefused, match="Permission denied"):
-        RsyncTransport(stranger).batches()
+        RsyncTransport("collector_a", stranger).batches()
 
 
 def test_a_host_with_another_host_key_is_refused(hosts: tuple[CollectorHost, CollectorHost]) -> None:
     one, other = hosts
-    moved = replace(one.collector, port=other.collector.port, key=other.collector.key)
+    moved = replace(one.ssh, port=other.ssh.port, key=other.ssh.key)
     with pytest.raises(HostRefused, match="Host key verification failed"):
-        RsyncTransport(moved).batches()
+        RsyncTransport("collector_a", moved).batches()
 
 
 def test_no_connection_is_unreachable(hosts: tuple[CollectorHost, CollectorHost]) -> None:
     with pytest.raises(HostUnreachable, match="Connection refused"):
-        RsyncTransport(replace(hosts[0].collector, port=1)).batches()
+        RsyncTransport("collector_a", replace(hosts[0].ssh, port=1)).batches()
 
 
 @pytest.mark.parametrize("command", ["", "list; sh"])
 def test_the_key_runs_nothing_but_the_gate(hosts: tuple[CollectorHost, CollectorHost], command: str) -> None:
-    collector = hosts[0].collector
+    host = hosts[0].ssh
     ended = subprocess.run(
-        [*ssh_command(collector), collector.host, *([command] if command else [])],
+        [*ssh_command(host), host.host, *([command] if command else [])],
         stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=30,
     )  # fmt: skip
     assert (ended.returncode, ended.stdout) == (64, b"")

@@ -44,6 +44,8 @@ def wait_until(condition, seconds=30):
 def test_up_twice_changes_nothing_and_down_leaves_nothing(make_stack):
     stack = make_stack()
     assert "ready in" in stack.ok("up", "--only", WITH_S3)
+    # A service may answer before its supervisor calls it RUNNING.
+    wait_until(lambda: all(stack.rows()[name][0] == "RUNNING" for name in WITH_S3.split(",")))
     before = stack.rows()
     assert before["s3"][2] == "answers"
     assert before["collector_a"][2] == "answers"

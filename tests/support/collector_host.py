@@ -7,7 +7,7 @@ import subprocess
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from include.measurements.collect.config import Collector
+from include.measurements.collect.config import Collector, SshHost
 from include.measurements.collect.rsync_transport import RsyncTransport
 
 GATE = Path(__file__).parents[2] / "include" / "measurements" / "collect" / "collector_gate"
@@ -28,15 +28,25 @@ class CollectorHost:
         shell = folder.parent / f"{folder.name}.shell"
         shell.write_text(f'#!/bin/sh\nshift\nSSH_ORIGINAL_COMMAND="$*" exec {GATE} {folder}\n')
         shell.chmod(0o755)
-        collector = Collector(
-            id=collector_id, transport="rsync", host="host", user="user", directories=("archive",), quiet_s=0,
-            forget_after_days=0,
+        host = SshHost(
+            transport="rsync", host="host", user="user", key=Path(), known_hosts=Path(), directories=("archive",),
+            quiet_s=0, forget_after_days=0,
         )  # fmt: skip
-        return cls(folder, shell, replace(collector, **settings))  # type: ignore[arg-type]
+        return cls(folder, shell, Collector(collector_id, replace(host, **settings)))  # type: ignore[arg-type]
+
+    @property
+    def ssh(self) -> SshHost:
+        """How the aggregator reaches it."""
+        assert isinstance(self.collector.source, SshHost)
+        return self.collector.source
+
+    def change(self, **settings: object) -> None:
+        """From now on it is reached, or asked, in another way."""
+        self.collector = Collector(self.collector.id, replace(self.ssh, **settings))  # type: ignore[arg-type]
 
     @property
     def transport(self) -> RsyncTransport:
-        return RsyncTransport(self.collector, [str(self.shell)])
+        return RsyncTransport(self.collector.id, self.ssh, [str(self.shell)])
 
     def record(self, name: str, content: bytes, directory: str = "archive") -> Path:
         """What a collector does with a finished report."""

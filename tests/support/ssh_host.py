@@ -6,10 +6,8 @@ import getpass
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
-from include.measurements.collect.config import Collector
 from tests.support import ports
 from tests.support.collector_host import GATE, CollectorHost
 from tests.support.server_process import accepts, end_server, start_server, wait_until_ready
@@ -39,11 +37,10 @@ def ssh_host(folder: Path, collector_id: str, **settings: object) -> Iterator[Co
     try:
         wait_until_ready(process, lambda: accepts(port), folder / "log")
         host = CollectorHost.make(host_folder, collector_id)
-        host.collector = replace(
-            host.collector, host="127.0.0.1", port=port, user=getpass.getuser(), key=folder / "id",
-            known_hosts=folder / "known_hosts", **settings,  # type: ignore[arg-type]
+        host.change(
+            host="127.0.0.1", port=port, user=getpass.getuser(), key=folder / "id",
+            known_hosts=folder / "known_hosts", **settings,
         )  # fmt: skip
-        assert isinstance(host.collector, Collector)
         yield host
     finally:
         end_server(process)

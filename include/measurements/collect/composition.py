@@ -9,7 +9,7 @@ from include.common.emit import Emit
 from include.common.stage_ledger import StageLedger
 from include.measurements.collect import pipeline
 from include.measurements.collect.announcements import AnnouncedTransport, Announcements
-from include.measurements.collect.config import Collector
+from include.measurements.collect.config import Collector, LocalFolder
 from include.measurements.collect.drop_folder import DropFolder
 from include.measurements.collect.places import Places
 from include.measurements.collect.rsync_transport import RsyncTransport
@@ -38,16 +38,17 @@ def sync_one(
 
 def transport_of(collector: Collector, announcements: Announcements | None = None) -> Transport:
     """The transport that the collector's block names."""
-    if collector.transport == "drop_folder":
-        return DropFolder(collector.folder)
-    pull = RsyncTransport(collector)
-    if collector.transport == "announced" and announcements is not None:
+    source = collector.source
+    if isinstance(source, LocalFolder):
+        return DropFolder(source.folder)
+    pull = RsyncTransport(collector.id, source)
+    if source.transport == "announced" and announcements is not None:
         return AnnouncedTransport(collector.id, pull, announcements)
     return pull
 
 
 def _announcements(collector: Collector, open_announcements: OpenAnnouncements | None) -> Announcements | None:
-    if collector.transport != "announced":
+    if collector.source.transport != "announced":
         return None
     if open_announcements is None:
         raise SettingsError(

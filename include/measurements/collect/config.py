@@ -14,7 +14,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 from spool import config_file
 from spool.config_file import Block, Each, Key, OneOf
@@ -22,8 +22,6 @@ from spool.config_file import Block, Each, Key, OneOf
 DEFAULT_FILE = Path(__file__).parents[3] / "config" / "collectors.yml"
 FORMAT_VERSION = 1
 COLLECTORS_MAX = 1000
-
-TransportName = Literal["rsync", "drop_folder", "announced"]
 
 COLLECTOR_ID = re.compile(r"[a-z0-9][a-z0-9_]{0,47}\Z")
 _USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}\Z")
@@ -33,52 +31,26 @@ _DIRECTORY = re.compile(r"(?!outgoing(/|\Z))[A-Za-z0-9_][A-Za-z0-9_.+-]*(/[A-Za-
 
 
 @dataclass(frozen=True)
-class Collector:
-    """
-    One source of files.
-
-    transport     rsync: pull through the host's gate; announced: the same, but only batches the host announced;
-                  drop_folder: batches that others put into `folder` on this machine
-    host, user, port, key, known_hosts   of ssh; `key` and `known_hosts` are absolute paths here
-    directories   below the host folder of the gate, such as `bouncer-nkvphnp3p6agi5qq/archive`
-    quiet_s       a file untouched for so long is taken
-    forget_after_days   proven files stay at the host for so long
-    timeout_s     of one transfer
-    """
-
-    id: str
-    transport: TransportName
-    host: str = ""
-    user: str = ""
-    port: int = 22
-    key: Path = Path()
-    known_hosts: Path = Path()
-    directories: tuple[str, ...] = ()
-    folder: Path = Path()
-    quiet_s: int = 120
-    forget_after_days: float = 7.0
-    timeout_s: int = 3600
-
-
-@dataclass(frozen=True)
-class _AnyTransport(Block):
-    """What every block may say; the values become those of Collector."""
+class _AnySource(Block):
+    """What every block may say."""
 
     forget_after_days: Annotated[
         float, Key("proven files stay at the host this long", "days", at_least=0, at_most=3650)
-    ] = Collector.forget_after_days
-    timeout_s: Annotated[int, Key("limit of one transfer", "s", at_least=1, at_most=86_400)] = Collector.timeout_s
+    ] = 7.0
+    timeout_s: Annotated[int, Key("limit of one transfer", "s", at_least=1, at_most=86_400)] = 3600
 
 
 @dataclass(frozen=True, kw_only=True)
-class _OverSsh(_AnyTransport):
+class SshHost(_AnySource):
+    """Files of a host behind its gate; `key` and `known_hosts` are paths on this machine."""
+
     transport: Annotated[
         Literal["rsync", "announced"],
         Key("`rsync` pulls through the host's gate; `announced` pulls only the batches that the host announced"),
     ] = "rsync"
     host: Annotated[str, Key("host name or address for ssh", pattern=_HOST, what="a host name or address")]
     user: Annotated[str, Key("user for ssh", pattern=_USER, what="a user name")]
-    port: Annotated[int, Key("port of sshd", at_least=1, at_most=65_535)] = Collector.port
+    port: Annotated[int, Key("port of sshd", at_least=1, at_most=65_535)] = 22
     key: Annotated[Path, Key("private key, an absolute path on this machine", pattern=_PATH, what="an absolute path")]
     known_hosts: Annotated[
         Path, Key("known host keys, an absolute path on this machine", pattern=_PATH, what="an absolute path")
@@ -89,13 +61,25 @@ class _OverSsh(_AnyTransport):
     ]
     quiet_s: Annotated[
         int, Key("a file must be unchanged this long before it is collected", "s", at_least=0, at_most=86_400)
-    ] = Collector.quiet_s
+    ] = 120
 
 
 @dataclass(frozen=True, kw_only=True)
-class _DropFolder(_AnyTransport):
+class LocalFolder(_AnySource):
+    """Batches that others put into a folder of this machine."""
+
     transport: Annotated[Literal["drop_folder"], Key("batches that others put into `folder` on this machine")]
     folder: Annotated[Path, Key("the folder, an absolute path", pattern=_PATH, what="an absolute path")]
+
+
+Source = SshHost | LocalFolder
+
+
+class Collector(NamedTuple):
+    """One source of files, and what it is called here: a folder below every state, so it never changes."""
+
+    id: str
+    source: Source
 
 
 @dataclass(frozen=True)
@@ -103,7 +87,7 @@ class CollectorsFile(Block):
     """The whole of `config/collectors.yml`."""
 
     collectors: Annotated[
-        Mapping[str, Annotated[_OverSsh | _DropFolder, OneOf("transport", default="rsync")]],
+        Mapping[str, Annotated[SshHost | LocalFolder, OneOf("transport", default="rsync")]],
         Each(COLLECTOR_ID, "lower-case letters, digits and _", "hosts by name", at_least=0, at_most=COLLECTORS_MAX),
     ]
 
@@ -117,4 +101,4 @@ def load(path: Path = DEFAULT_FILE, environment: Mapping[str, str] = os.environ)
         environment=environment,
         hint="see include/measurements/collect/README.md",
     )
-    return {name: Collector(id=name, **vars(block)) for name, block in file.collectors.items()}
+    return {name: Collector(name, source) for name, source in file.collectors.items()}

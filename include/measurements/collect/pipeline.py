@@ -160,7 +160,7 @@ class _Run:
             self.collected.note_outcome(batch, failed=batch in self.failures)
 
     def forget_old(self) -> None:
-        before_ms = self.now_ms() - int(self.collector.forget_after_days * DAY_MS)
+        before_ms = self.now_ms() - int(self.collector.source.forget_after_days * DAY_MS)
         for batch in self.collected.published():
             if time.monotonic() > self.until:
                 return

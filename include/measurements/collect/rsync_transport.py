@@ -15,7 +15,7 @@ from pathlib import Path
 from include.measurements import batch_manifest
 from include.measurements.batch_manifest import Manifest
 from include.measurements.collect import child_process, gate_answers
-from include.measurements.collect.config import Collector
+from include.measurements.collect.config import SshHost
 from include.measurements.collect.errors import DirectoryUnread
 from include.measurements.collect.exit_codes import gate_error, rsync_error
 from include.measurements.collect.progress import Progress, Transferred
@@ -36,18 +36,16 @@ LIST_TIMEOUT_S = 120
 class RsyncTransport:
     """`remote_shell` replaces ssh and its options in tests."""
 
-    def __init__(self, collector: Collector, remote_shell: Sequence[str] | None = None) -> None:
-        self._collector = collector
-        self._shell = list(remote_shell or ssh_command(collector))
+    def __init__(self, collector_id: str, host: SshHost, remote_shell: Sequence[str] | None = None) -> None:
+        self._id, self._host = collector_id, host
+        self._shell = list(remote_shell or ssh_command(host))
 
     def stage(self, batch: str) -> int:
-        text = self._gate("stage", batch, str(self._collector.quiet_s), *self._collector.directories)
-        answer = gate_answers.staged(text, batch, self._collector.directories)
+        text = self._gate("stage", batch, str(self._host.quiet_s), *self._host.directories)
+        answer = gate_answers.staged(text, batch, self._host.directories)
         if answer.unfit:
-            LOGGER.warning(
-                "%s: %s files have names unfit for a manifest and stay at the host", self._collector.id, answer.unfit
-            )
-        LOGGER.info("%s: staged %s files, %s wait", self._collector.id, answer.files, answer.waiting)
+            LOGGER.warning("%s: %s files have names unfit for a manifest and stay at the host", self._id, answer.unfit)
+        LOGGER.info("%s: staged %s files, %s wait", self._id, answer.files, answer.waiting)
         if answer.unread:
             raise DirectoryUnread(
                 f"directories of the host are missing or cannot be listed: {', '.join(answer.unread)}",
@@ -63,14 +61,14 @@ class RsyncTransport:
 
     def fetch(self, batch: str, folder: Path) -> Transferred:
         folder.mkdir(parents=True, exist_ok=True)
-        progress = Progress(self._collector.id, batch, bytes_max=BATCH_BYTES_MAX, entries_max=BATCH_ENTRIES_MAX)
+        progress = Progress(self._id, batch, bytes_max=BATCH_BYTES_MAX, entries_max=BATCH_ENTRIES_MAX)
         ended = child_process.run(
-            self._rsync(f"{_bracketed(self._collector.host)}:{batch}/", f"{folder}/"),
-            timeout_s=self._collector.timeout_s,
+            self._rsync(f"{_bracketed(self._host.host)}:{batch}/", f"{folder}/"),
+            timeout_s=self._host.timeout_s,
             on_line=progress.line,
         )
         if ended.code:
-            raise rsync_error(ended.code, ended.errors, self._collector.host)
+            raise rsync_error(ended.code, ended.errors, self._host.host)
         for left_over in folder.rglob(PARTIAL_FOLDER):
             shutil.rmtree(left_over)
         return progress.transferred
@@ -89,23 +87,23 @@ class RsyncTransport:
         ]  # fmt: skip
 
     def _gate(self, verb: str, *words: str, stdin: bytes = b"", timeout_s: float = VERB_TIMEOUT_S) -> str:
-        command = [*self._shell, self._collector.host, " ".join((verb, *words))]
+        command = [*self._shell, self._host.host, " ".join((verb, *words))]
         ended = child_process.run(command, timeout_s=timeout_s, stdin=stdin)
         if ended.code:
-            raise gate_error(ended.code, ended.errors, self._collector.host, verb)
+            raise gate_error(ended.code, ended.errors, self._host.host, verb)
         return ended.output
 
 
-def ssh_command(collector: Collector) -> list[str]:
+def ssh_command(host: SshHost) -> list[str]:
     """
     The remote shell with everything said here: no configuration file, no agent, no other key, no question.
 
     rsync splits `-e` at blanks, so no part may hold one; config.py sees to that.
     """
     return [
-        "ssh", "-F", "/dev/null", "-p", str(collector.port), "-l", collector.user, "-i", str(collector.key),
+        "ssh", "-F", "/dev/null", "-p", str(host.port), "-l", host.user, "-i", str(host.key),
         "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes",
-        "-o", f"UserKnownHostsFile={collector.known_hosts}", "-o", "GlobalKnownHostsFile=/dev/null",
+        "-o", f"UserKnownHostsFile={host.known_hosts}", "-o", "GlobalKnownHostsFile=/dev/null",
         "-o", f"ConnectTimeout={CONNECT_S}", "-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=3",
         "-o", "ForwardAgent=no", "-o", "LogLevel=ERROR",
     ]  # fmt: skip

@@ -19,7 +19,7 @@ from include.common.stage_ledger import StageLedger
 from include.measurements import stage_handoffs
 from include.measurements.batch_manifest import is_safe_path
 from include.measurements.collect import pipeline as collecting
-from include.measurements.collect.config import Collector
+from include.measurements.collect.config import Collector, LocalFolder
 from include.measurements.collect.drop_folder import DropFolder
 from include.measurements.collect.places import Places
 from include.measurements.publish import mirror
@@ -104,7 +104,7 @@ class Chain:
         )
 
     def collect(self) -> None:
-        collector = Collector(id="north", transport="drop_folder", folder=self.dropped, forget_after_days=0)
+        collector = Collector("north", LocalFolder(transport="drop_folder", folder=self.dropped, forget_after_days=0))
         places = Places.of(self.state.folders.root, "north")
         collecting.sync(collector, DropFolder(self.dropped), places, self.state.ledger, self.state.emit)
 

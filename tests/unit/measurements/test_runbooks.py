@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from include.measurements.collect.config import Collector
+from include.measurements.collect.config import Collector, LocalFolder
 from include.measurements.collect.drop_folder import DropFolder
 from include.measurements.collect.errors import OriginalsLost
 from tests.fakes.memory_measurements import MemoryMeasurements
@@ -95,7 +95,7 @@ def test_originals_that_are_lost_here_are_collected_again(aggregator: Aggregator
     (dropped / "b1").mkdir(parents=True)
     (dropped / "b1" / "r").write_bytes(b"r")
     (dropped / "b1.ready").touch()
-    collector = Collector(id="north", transport="drop_folder", folder=dropped, forget_after_days=7)
+    collector = Collector("north", LocalFolder(transport="drop_folder", folder=dropped, forget_after_days=7))
     aggregator.sync(collector, DropFolder(dropped))
     (aggregator.state / "raw/north/b1/r").write_bytes(b"x")
     aggregator.now_ms += 8 * 86_400_000

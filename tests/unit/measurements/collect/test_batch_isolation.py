@@ -13,7 +13,7 @@ from include.measurements import batch_manifest
 from include.measurements.batch_manifest import Manifest
 from include.measurements.collect import pipeline
 from include.measurements.collect.child_process import CommandTimedOut
-from include.measurements.collect.config import Collector
+from include.measurements.collect.config import Collector, LocalFolder
 from include.measurements.collect.drop_folder import DropFolder
 from include.measurements.collect.errors import (
     BatchRefused,
@@ -54,7 +54,7 @@ def drop(folder: Path, batch: str, name: str = "r") -> None:
 
 
 def collector(folder: Path, days: float = 7) -> Collector:
-    return Collector(id="north", transport="drop_folder", folder=folder, forget_after_days=days)
+    return Collector("north", LocalFolder(transport="drop_folder", folder=folder, forget_after_days=days))
 
 
 class BadAt(DropFolder):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -20,10 +21,12 @@ GOOD = {
 }
 
 
-def load(tmp_path: Path, block: object, environment: dict[str, str] | None = None) -> config.Collector:
+def load(tmp_path: Path, block: object, environment: dict[str, str] | None = None) -> Any:
     file = tmp_path / "collectors.yml"
     file.write_text(yaml.safe_dump({"version": 1, "collectors": {"north": block}}))
-    return config.load(file, environment or {})["north"]
+    collector = config.load(file, environment or {})["north"]
+    assert collector.id == "north"
+    return collector.source
 
 
 def test_a_block_becomes_a_frozen_collector(tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,7 @@ import pytest
 from include.measurements import batch_manifest
 from include.measurements.batch_manifest import Manifest
 from include.measurements.collect import pipeline
-from include.measurements.collect.config import Collector
+from include.measurements.collect.config import Collector, LocalFolder
 from include.measurements.collect.drop_folder import DropFolder
 from include.measurements.collect.errors import BatchDiffers, DirectoryUnread, DiskFull, HostUnreachable, SyncRunning
 from include.measurements.collect.progress import Transferred
@@ -61,22 +60,22 @@ def test_a_second_sync_brings_nothing_even_after_the_next_stage_took_the_files(
     host: CollectorHost, aggregator: Aggregator
 ) -> None:
     host.record("a", b"1")
-    keeping = replace(host.collector, forget_after_days=7)
-    aggregator.sync(keeping, host.transport)
+    host.change(forget_after_days=7)
+    aggregator.sync(host.collector, host.transport)
     shutil.rmtree(aggregator.state / "raw" / "north")
-    summary = aggregator.sync(keeping, host.transport)
+    summary = aggregator.sync(host.collector, host.transport)
     assert (summary.files, aggregator.raw()) == (0, {})
 
 
 def test_the_host_keeps_proven_files_for_the_days_it_was_told(host: CollectorHost, aggregator: Aggregator) -> None:
     host.record("a", b"1")
-    keeping = replace(host.collector, forget_after_days=7)
-    aggregator.sync(keeping, host.transport)
+    host.change(forget_after_days=7)
+    aggregator.sync(host.collector, host.transport)
     aggregator.now_ms += 7 * pipeline.DAY_MS - 2000
-    assert aggregator.sync(keeping, host.transport).forgotten == 0
+    assert aggregator.sync(host.collector, host.transport).forgotten == 0
     assert len(host.files()) == 1
     aggregator.now_ms += 1000
-    assert aggregator.sync(keeping, host.transport).forgotten == 1
+    assert aggregator.sync(host.collector, host.transport).forgotten == 1
     assert host.files() == set()
 
 
@@ -107,7 +106,7 @@ def test_a_directory_that_is_misspelt_fails_and_is_named_and_the_others_files_ar
     host: CollectorHost, aggregator: Aggregator
 ) -> None:
     host.record("a", b"1")
-    host.collector = replace(host.collector, directories=("archiv", "archive"))
+    host.change(directories=("archiv", "archive"))
     with pytest.raises(DirectoryUnread, match=r"north/.*: archiv$") as unread:
         aggregator.sync_host(host)
     assert "config/collectors.yml" in unread.value.hint
@@ -120,7 +119,7 @@ def test_a_drop_folder_that_is_none_fails_and_is_named(aggregator: Aggregator, t
     if kind == "file":
         dropped.touch()
     with pytest.raises(DirectoryUnread, match="droped cannot be listed"):
-        aggregator.sync(Collector(id="south", transport="drop_folder", folder=dropped), DropFolder(dropped))
+        aggregator.sync(Collector("south", LocalFolder(transport="drop_folder", folder=dropped)), DropFolder(dropped))
 
 
 def test_a_file_created_during_the_run_survives_for_the_next(host: CollectorHost, aggregator: Aggregator) -> None:
@@ -131,7 +130,7 @@ def test_a_file_created_during_the_run_survives_for_the_next(host: CollectorHost
             host.record("new", b"new")
             return super().fetch(batch, folder)  # type: ignore[no-any-return]
 
-    aggregator.sync(host.collector, Recording(host.collector, [str(host.shell)]))
+    aggregator.sync(host.collector, Recording("north", host.ssh, [str(host.shell)]))
     assert host.files() == {"archive/new"}
     aggregator.sync_host(host)
     assert aggregator.raw() == {"archive/a": b"1", "archive/new": b"new"}
@@ -239,7 +238,7 @@ def test_a_batch_that_differs_does_not_keep_the_others_of_its_host(aggregator: A
         manifest = batch_manifest.hashed(dropped / batch)
         (dropped / f"{batch}.manifest").write_text(batch_manifest.encode(manifest))
     (dropped / "bad" / "r").write_bytes(b"x")
-    collector = Collector(id="north", transport="drop_folder", folder=dropped, forget_after_days=0)
+    collector = Collector("north", LocalFolder(transport="drop_folder", folder=dropped, forget_after_days=0))
     with pytest.raises(BatchDiffers, match="north/bad"):
         aggregator.sync(collector, DropFolder(dropped))
     assert aggregator.raw() == {"r": b"r"}

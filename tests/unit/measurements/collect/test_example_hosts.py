@@ -10,7 +10,8 @@ from include.measurements.collect import config
 from stack.services import sshd
 
 START = Path(__file__).parents[4] / "stack" / "image" / "collector-start.sh"
-NAMED = sorted({directory for host in config.load(environment={}).values() for directory in host.directories})
+SOURCES = [collector.source for collector in config.load(environment={}).values()]
+NAMED = sorted({name for source in SOURCES if isinstance(source, config.SshHost) for name in source.directories})
 
 
 @pytest.mark.parametrize("directory", NAMED)

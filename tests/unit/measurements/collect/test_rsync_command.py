@@ -8,11 +8,11 @@ import pytest
 
 from include.measurements.collect import child_process
 from include.measurements.collect.child_process import Ended
-from include.measurements.collect.config import Collector
+from include.measurements.collect.config import SshHost
 from include.measurements.collect.rsync_transport import RsyncTransport, ssh_command
 
-COLLECTOR = Collector(
-    id="north", transport="rsync", host="2001:db8::1", user="ooni", port=2222, key=Path("/k/id"),
+HOST = SshHost(
+    transport="rsync", host="2001:db8::1", user="ooni", port=2222, key=Path("/k/id"),
     known_hosts=Path("/k/known"), directories=("archive",),
 )  # fmt: skip
 
@@ -32,7 +32,7 @@ def commands(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
 def test_a_transfer_keeps_partial_files_aside_fsyncs_and_deletes_nothing(
     commands: list[list[str]], tmp_path: Path
 ) -> None:
-    RsyncTransport(COLLECTOR).fetch("b1", tmp_path / "in")
+    RsyncTransport("north", HOST).fetch("b1", tmp_path / "in")
     [command] = commands
     assert {"--delay-updates", "--fsync", "--partial-dir=.rsync-partial", "--recursive", "--times"} <= set(command)
     assert not [word for word in command if "remove" in word or "delete" in word or word in ("-l", "--links", "-a")]
@@ -40,7 +40,7 @@ def test_a_transfer_keeps_partial_files_aside_fsyncs_and_deletes_nothing(
 
 
 def test_the_remote_shell_asks_nothing_and_trusts_only_what_is_named() -> None:
-    command = ssh_command(COLLECTOR)
+    command = ssh_command(HOST)
     for option in ("BatchMode=yes", "IdentitiesOnly=yes", "StrictHostKeyChecking=yes", "UserKnownHostsFile=/k/known"):
         assert command[command.index(option) - 1] == "-o"
     assert command[:3] == ["ssh", "-F", "/dev/null"]
@@ -48,5 +48,5 @@ def test_the_remote_shell_asks_nothing_and_trusts_only_what_is_named() -> None:
 
 
 def test_a_stage_names_batch_quiet_time_and_directories(commands: list[list[str]]) -> None:
-    RsyncTransport(COLLECTOR).stage("b1")
-    assert commands == [[*ssh_command(COLLECTOR), "2001:db8::1", "stage b1 120 archive"]]
+    RsyncTransport("north", HOST).stage("b1")
+    assert commands == [[*ssh_command(HOST), "2001:db8::1", "stage b1 120 archive"]]
