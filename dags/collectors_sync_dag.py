@@ -39,7 +39,11 @@ from plugins.tasks.counts import counts_sent, send_counts
     tags=[Tag.COLLECTORS, Tag.SCHEDULED, Tag.MOVES_STATE],
     params={
         "host": Param(
-            "", type="string", pattern="^[a-z0-9_]*$", maxLength=48, description="Only this host. Empty: all."
+            None,
+            type=["null", "string"],
+            pattern="^[a-z0-9_]*$",
+            maxLength=48,
+            description="Only this host. Empty: all.",
         ),
     },
 )

@@ -13,6 +13,8 @@ files of `imported` are read, so nothing but sanitized reports can get there.
 A warning about unknown files below `public/reports`: somebody put them there; look at them, then remove them by hand.
 """
 
+from typing import Any
+
 from airflow.sdk import CronTriggerTimetable, dag
 
 from plugins.dag_defaults import DEFAULT_ARGS, START_DATE, Pool, Tag, task
@@ -33,9 +35,9 @@ from plugins.tasks.counts import counts_sent, send_counts
 )
 def measurements_publish() -> None:
     @task
-    def publish_reports() -> dict[str, int]:
+    def publish_reports(params: Any = None) -> dict[str, int]:
         """From imported to the mirror."""
-        return publish.publish()
+        return publish.publish(params)
 
     publish_reports() >> send_counts().as_teardown() >> counts_sent()
 

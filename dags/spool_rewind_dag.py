@@ -7,7 +7,8 @@ a second time, marked with the next generation in their position header. Forward
 
 **When** By hand only, after docs/runbooks/rewind.md: a consumer lost its state, or a gap was judged to be final.
 
-**Dry by default** `dry_run` is on: it prints the plan and changes nothing. Trigger again with it off to act.
+**Dry by default** The form as it opens lists the logs of a stream. With `log` and `segment` it prints the plan;
+trigger again with a `reason` and `dry_run` off to act.
 
 **Safe to run again** The dry run yes. The real one is one Kafka transaction: a killed run moved the checkpoint or did
 not; running it again after it did delivers the same events once more. Run the dry form first: it shows where the
@@ -48,7 +49,10 @@ from plugins.tasks import spool
         ),
         "segment": Param(0, type="integer", minimum=0, description="The first segment that is to be sent again."),
         "reason": Param(
-            "", type="string", maxLength=500, description="Why; kept in the checkpoint. Needed when dry_run is off."
+            None,
+            type=["null", "string"],
+            maxLength=500,
+            description="Why; kept in the checkpoint. Needed when dry_run is off.",
         ),
         "dry_run": Param(True, type="boolean", description="Only print the plan. Changes nothing."),
     },

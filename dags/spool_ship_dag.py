@@ -17,6 +17,8 @@ the same segment a second time is recognised by its checksum.
 - `CorruptSegment`, `OperatorNeeded`: docs/runbooks/damaged-segment.md. Do not delete files.
 """
 
+from typing import Any
+
 from airflow.sdk import CronTriggerTimetable, dag
 
 from plugins.dag_defaults import DEFAULT_ARGS, START_DATE, Tag, task
@@ -36,9 +38,9 @@ from plugins.tasks import spool
 )
 def spool_ship() -> None:
     @task
-    def append_late_events() -> dict[str, int]:
+    def append_late_events(params: Any = None) -> dict[str, int]:
         """State changes of Airflow that could not be appended when they happened."""
-        return spool.append_late_events()
+        return spool.append_late_events(params)
 
     @task
     def ship_segments() -> dict[str, int]:

@@ -45,7 +45,7 @@ def spool_verify() -> None:
     @task
     def choose_streams(params: Any = None) -> list[str]:
         """The names of the streams to verify."""
-        return spool.stream_names(params["stream"])
+        return spool.chosen_streams(params)
 
     @task(map_index_template="{{ stream }}")
     def verify_stream(stream: str, params: Any = None) -> dict[str, int]:

@@ -15,7 +15,7 @@ SOURCE = "spillway/collectors"
 
 
 def hosts(params: Mapping[str, Any]) -> list[str]:
-    """Ids of the hosts to sync: one, or all for an empty text. SettingsError names file and key, or the known ids."""
+    """Ids of the hosts to sync: one, or all where none is named. SettingsError names file and key, or the known ids."""
     from include.measurements.collect import config
 
     only = known_only(params, "host")["host"]

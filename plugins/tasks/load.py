@@ -21,8 +21,9 @@ def postprocess(params: Mapping[str, Any]) -> dict[str, Any]:
     """Every report of staging to reports."""
     from include.measurements.load import pipeline
 
+    limit = _limit(params)
     with measurement_state.ledger() as ledger:
-        summary = pipeline.postprocess(_folders(), ledger, measurement_state.events(SOURCE), _limit(params))
+        summary = pipeline.postprocess(_folders(), ledger, measurement_state.events(SOURCE), limit)
     return dataclasses.asdict(summary)
 
 
@@ -31,9 +32,10 @@ def import_reports(params: Mapping[str, Any]) -> dict[str, Any]:
     from include.measurements.load import pipeline
     from include.measurements.load.mongo_store import MeasurementStore
 
+    limit = _limit(params)
     store = MeasurementStore(mongo.database(mongo.MONGO_IMPORT))
     with measurement_state.ledger() as ledger:
-        summary = pipeline.import_reports(_folders(), ledger, measurement_state.events(SOURCE), _limit(params), store)
+        summary = pipeline.import_reports(_folders(), ledger, measurement_state.events(SOURCE), limit, store)
     return dataclasses.asdict(summary)
 
 

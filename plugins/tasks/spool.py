@@ -16,13 +16,18 @@ from spool.errors import SettingsError
 LOGGER = logging.getLogger(__name__)
 
 
-def stream_names(choice: str) -> list[str]:
-    """One stream, or every stream for `all`."""
-    return engine.stream_names(choice)
+def chosen_streams(params: Mapping[str, Any]) -> list[str]:
+    """The streams to verify: one, or every stream for `all`."""
+    return engine.stream_names(known_only(params, "stream", "full")["stream"])
 
 
-def append_late_events() -> dict[str, int]:
-    """Append what the listener had to put aside. LockTimeout, SpoolFull: nothing of that file was written."""
+def append_late_events(params: Mapping[str, Any]) -> dict[str, int]:
+    """
+    Append what the listener had to put aside; the conf has no keys.
+
+    LockTimeout, SpoolFull: nothing of that file was written.
+    """
+    known_only(params)
     from spool.intake.late_events import sweep
 
     with engine.spool_client() as client:
@@ -77,29 +82,39 @@ def _verdict_first(row: Mapping[str, object]) -> dict[str, object]:
 def rewind_log(params: Mapping[str, Any], *, who: str) -> dict[str, int]:
     """Print the plan; act on it unless `dry_run`. Without a log: the logs there are."""
     conf = known_only(params, "stream", "log", "segment", "reason", "dry_run")
-    stream, log, segment = conf["stream"], conf["log"], conf["segment"]
-    if not conf["dry_run"]:
-        if not (conf["reason"].strip() and log):
-            raise SettingsError(
-                "conf: log and reason are needed when dry_run is off",
-                hint="run it dry first; then trigger with log, segment, a reason and dry_run false",
-            )
-        made = engine.rewind(stream, log, segment, reason=conf["reason"], who=who)
-    elif log:
-        made = engine.plan_rewind(stream, log, segment)
+    stream, log, segment, reason = conf["stream"], conf["log"], conf["segment"], (conf["reason"] or "").strip()
+    if conf["dry_run"] and not log:
+        return _list_logs(stream)
+    if conf["dry_run"]:
+        plan = engine.plan_rewind(stream, log, segment)
+    elif log and reason:
+        plan = engine.rewind(stream, log, segment, reason=reason, who=who)
     else:
-        rows = engine.replayers([stream])[stream].plan()
-        LOGGER.info("no log was named; these are the logs of %s:", stream)
-        log_rows([row._asdict() for row in rows])
-        return {"logs": len(rows)}
-    log_rows([made._asdict()])
+        raise SettingsError(
+            "conf: log and reason are needed when dry_run is off",
+            hint="run it dry first; then trigger with log, segment, a reason and dry_run false",
+        )
+    log_rows([plan._asdict()])
     LOGGER.info(
         "%s: %s events come again, %s are passed over",
         "a dry run" if conf["dry_run"] else "done",
-        made.again,
-        made.skipped,
+        plan.again,
+        plan.skipped,
     )
-    return counts(made)
+    if conf["dry_run"]:
+        LOGGER.info("nothing was changed; to do it, trigger again with a reason and dry_run off")
+    return counts(plan)
+
+
+def _list_logs(stream: str) -> dict[str, int]:
+    rows = engine.replayers([stream])[stream].plan()
+    if rows:
+        LOGGER.info("no log was named; these are the logs of %s:", stream)
+        log_rows([row._asdict() for row in rows])
+        LOGGER.info("trigger again with one of them and the segment to begin with: still dry, it shows the plan")
+    else:
+        LOGGER.info("the archive holds no log of %s yet: there is nothing to rewind", stream)
+    return {"logs": len(rows)}
 
 
 def counts(summary: Any) -> dict[str, int]:

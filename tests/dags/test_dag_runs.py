@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 from datetime import timedelta
 from typing import ClassVar, NamedTuple
 
@@ -13,6 +14,7 @@ from spool.audit.verify import VerifyReport, VerifyRow
 from spool.errors import OperatorNeeded, SpoolFull
 from spool.event import Event
 from spool.intake.late_events import put_aside
+from spool.replay.plan import PlanRow
 from spool.replay.rewind import RewindPlan
 from tests.fakes.fake_spool_client import FakeSpoolClient
 from tests.support.airflow_home import REPOSITORY
@@ -166,6 +168,37 @@ def test_a_stream_that_needs_an_operator_fails_the_run_after_the_others_had_thei
 def test_a_rewind_without_log_or_reason_is_refused(run, conf, caplog):
     assert run("spool_rewind", dry_run=False, **conf).state == "failed"
     assert "log and reason are needed" in caplog.text
+
+
+def test_a_rewind_as_its_form_opens_lists_the_logs_of_the_stream(run, monkeypatch, caplog):
+    class Planner:
+        def plan(self):
+            return [PlanRow("k3x9", 7, 0, 40, "")]
+
+    monkeypatch.setattr(engine, "replayers", lambda names: {name: Planner() for name in names})
+    with caplog.at_level("INFO"):
+        done = run("spool_rewind")
+    assert done.state == "success"
+    assert "these are the logs of demo" in caplog.text
+    assert "k3x9" in caplog.text
+
+
+def test_a_rewind_as_its_form_opens_says_that_nothing_is_archived_yet(run, monkeypatch, caplog):
+    class Planner:
+        def plan(self):
+            return []
+
+    monkeypatch.setattr(engine, "replayers", lambda names: {name: Planner() for name in names})
+    with caplog.at_level("INFO"):
+        done = run("spool_rewind", reason=None)
+    assert done.state == "success"
+    assert "the archive holds no log of demo yet" in caplog.text
+
+
+@pytest.mark.parametrize("dag_id", sorted(path.stem.removesuffix("_dag") for path in (REPOSITORY / "dags").glob("*.py")))
+def test_a_conf_key_that_the_dag_does_not_know_is_refused_before_anything_is_done(run, dag_id, caplog):
+    assert run(dag_id, retry_delay=timedelta(0), evnets=5).state == "failed"
+    assert re.search(r"conf: (unknown key 'evnets'|evnets is unknown)", caplog.text)
 
 
 PLAN = RewindPlan("demo", "k3x9", 1, from_offset=900, to_offset=400, to_segment=2, again=500, skipped=0)

@@ -206,6 +206,22 @@ def test_restore_is_dry_by_default_and_acts_when_told(run, place, monkeypatch):
     assert "measurement_report.restored" in types(client)
 
 
+def test_a_restore_as_its_form_opens_lists_what_can_be_restored(run, place, caplog):
+    archived = place[0] / "archive/north/b1" / f"{REPORT}.gz"
+    with caplog.at_level("INFO"):
+        assert run("measurements_restore").state == "success"
+        assert "the archive holds no report yet" in caplog.text
+        archived.parent.mkdir(parents=True)
+        archived.write_bytes(gzip.compress(TEXT.encode()))
+        assert run("measurements_restore", archived=None).state == "success"
+    assert f"north/b1/{REPORT}.gz" in caplog.text
+
+
+def test_a_restore_without_a_report_is_refused_when_it_is_not_dry(run, place, caplog):
+    assert run("measurements_restore", dry_run=False).state == "failed"
+    assert "archived is needed when dry_run is off" in caplog.text
+
+
 @pytest.mark.parametrize("conf", [{"archived": "../secret.gz"}, {"unknown": 1}])
 def test_a_restore_of_what_is_not_in_the_archive_fails_at_its_first_try(run, place, conf):
     done = run("measurements_restore", **conf)
