@@ -11,5 +11,8 @@ from spool.errors import SettingsError
 def known_only(params: Mapping[str, Any], *known: str) -> dict[str, Any]:
     """The conf with exactly these keys; SettingsError names one that is not known."""
     if unknown := sorted(set(params) - set(known)):
-        raise SettingsError(f"conf: unknown key {unknown[0]!r}", hint=f"known keys are {', '.join(known)}")
+        raise SettingsError(
+            f"conf: {unknown[0]}: unknown key; known are {', '.join(known) or 'none'}",
+            hint="correct the conf and trigger again",
+        )
     return {key: params[key] for key in known}

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from plugins.conf import known_only
 from plugins.connections import measurement_state, mongo
 from plugins.connections.host_folders import bridge_map, state_folder
+
+if TYPE_CHECKING:
+    from include.measurements.restore.request import RestoreRequest
 
 LOGGER = logging.getLogger(__name__)
 
@@ -38,5 +41,17 @@ def restore(params: Mapping[str, Any]) -> dict[str, Any]:
             emit=emit,
         )
         answer = carry_out(request, restorer, made_by(bridge_map()))
-    LOGGER.info("%s: %s", "would restore" if request.dry_run else "restored", answer)
+    _log(request, answer)
     return {name: len(value) if isinstance(value, list | tuple) else value for name, value in answer.items()}
+
+
+def _log(request: RestoreRequest, answer: dict[str, object]) -> None:
+    """Each path on a line of its own, so that it can be copied into the form; last what to do next."""
+    LOGGER.info("a dry run" if request.dry_run else "done")
+    for name, value in answer.items():
+        for item in value if isinstance(value, list | tuple) else [value]:
+            LOGGER.info("%s: %s", name, item)
+    if request.dry_run and request.archived:
+        LOGGER.info("nothing was changed; to do it, trigger again with the same conf and dry_run off")
+    elif request.dry_run and request.rules_version is None:
+        LOGGER.info("trigger again with one of these paths as `archived`, or with a `rules_version`: still a dry run")

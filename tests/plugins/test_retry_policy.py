@@ -15,8 +15,14 @@ TERMINAL = [cls for cls in CLASSES if issubclass(cls, errors.TerminalError)]
 TRANSIENT = [cls for cls in CLASSES if issubclass(cls, errors.TransientError)]
 
 
+OF_THEIR_OWN = {
+    errors.CorruptSegment: lambda: errors.CorruptSegment("demo/k3x9/000000000007", 61, "bad checksum"),
+    errors.ProducerMoved: lambda: errors.ProducerMoved("moved", log="k3x9", certainly_not_written=True, hint="do"),
+}
+
+
 def instance(cls):
-    return cls("demo/k3x9/000000000007", 61, "bad checksum") if cls is errors.CorruptSegment else cls("what", hint="do")
+    return OF_THEIR_OWN.get(cls, lambda: cls("what", hint="do"))()
 
 
 def decide(error):
