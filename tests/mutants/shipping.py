@@ -163,7 +163,7 @@ MUTANTS = [
         "        self._waiting.remove(file)",
         "        self._waiting.remove(file)\n"
         "        record_shipped(self._log.path, state, self._disk, Deadline.after(LOCK_S))",
-        _ISOLATION + _KILLS,
+        _SHIPPER,
     ),
     Mutant(
         "the highest file is kept",

@@ -151,6 +151,26 @@ def test_a_copy_that_diverged_before_what_it_still_has_moves_everything(
     assert values(store) == ["both", "one-1", "one0-0", "two0-0"]
 
 
+def test_a_segment_behind_that_of_another_folder_is_not_put_there(
+    first: SpoolHost, store: MemoryStore, tmp_path: Path
+) -> None:
+    """The segment in between is not here any more, nor is the record of what became of it."""
+    first.append_segments("both", 1)
+    second = first.snapshot(tmp_path / "second", detected=False)
+    old = first.log.id
+    first.append_segments("one", 1)
+    second.append_segments("lost", 1)
+    second.append_segments("two", 1)
+    (second.log.path / "000000000000.sealed").unlink()
+    (second.log.path / "000000000001.sealed").unlink()
+    first.ship()
+    ship_all(second)
+    assert [one.value.decode() for one in archived(store) if one.log == old] == [
+        f"{name}0-{n}" for name in ("both", "one") for n in range(5)
+    ]
+    assert [one.value.decode() for one in archived(store) if one.log != old] == [f"two0-{n}" for n in range(5)]
+
+
 def test_a_longer_segment_of_the_same_beginning_moves_only_its_end(
     first: SpoolHost, store: MemoryStore, tmp_path: Path
 ) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from spool.clock import Deadline
 from spool.disk import Disk
 from spool.errors import (
     ObjectExists,
@@ -26,6 +27,8 @@ from spool.shipping.log_shipper import LogShipper
 from spool.shipping.sealed_source import read_source
 from spool.shipping.segment_put import SOURCE_SHA256
 from spool.shipping.ship_lock import ShipLock
+from spool.shipping.shipped_record import record_shipped
+from spool.shipping.shipper import Shipper
 from spool.store.keys import segment_key
 from tests.fakes.memory_store import Fault, MemoryStore
 from tests.support.spool_host import ROOT, SpoolHost, archived, numbered, settings, values
@@ -330,6 +333,28 @@ def test_a_slow_shipper_takes_nothing_back(host: SpoolHost, store: MemoryStore) 
     host.ship()
     assert read_shipped(host.log.path) == (4, 25)
     assert values(store) == numbered("a", 5)
+
+
+def test_the_record_of_what_is_shipped_never_goes_backwards(host: SpoolHost) -> None:
+    host.append("a")
+    record_shipped(host.log.path, ShippedState(4, 25), Disk(), Deadline.after(10))
+    record_shipped(host.log.path, ShippedState(1, 10), Disk(), Deadline.after(10))
+    assert read_shipped(host.log.path) == (4, 25)
+
+
+def test_a_file_is_removed_only_when_its_segment_is_recorded_as_shipped(host: SpoolHost, store: MemoryStore) -> None:
+    removed = []
+
+    class WatchedDisk(Disk):
+        def unlink(self, path: Path) -> None:
+            if path.suffix == ".sealed":
+                removed.append((int(path.stem), read_shipped(path.parent).segment))
+            super().unlink(path)
+
+    host.append_segments("a", 4)
+    Shipper(host.folder, host.settings, store, host.alarms, disk=WatchedDisk()).ship_once()
+    assert [segment for segment, _ in removed] == [0, 1, 2, 3]
+    assert all(segment <= recorded for segment, recorded in removed)
 
 
 def test_the_resident_shipper_goes_on_after_an_outage(

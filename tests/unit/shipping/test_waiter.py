@@ -156,7 +156,7 @@ def test_nobody_ships_without_lock_or_without_heartbeat(tmp_path: Path) -> None:
     assert not somebody_ships(tmp_path)
     with ShipLock(tmp_path) as lock:
         assert somebody_ships(tmp_path)
-        (tmp_path / ship_lock.HEARTBEAT).write_text("another-boot 5")
+        (tmp_path / ship_lock.HEARTBEAT).write_text(f"another-boot {ship_lock.boottime_ns()}")
         assert not somebody_ships(tmp_path)
         (tmp_path / ship_lock.HEARTBEAT).write_text("nonsense")
         assert not somebody_ships(tmp_path)
