@@ -37,6 +37,27 @@ def test_the_highest_of_many_who_raise_at_once_stays() -> None:
     assert read_floor(store, "r", NAME).segment == 8
 
 
+@pytest.mark.parametrize("held", [0, 2], ids=["no floor before", "a floor before"])
+def test_a_floor_that_another_raised_higher_in_between_stays(held: int) -> None:
+    store = MemoryStore()
+    raise_floor(store, "r", NAME, held)
+    calls: list[str] = []
+
+    def overtake(name: str, key: str) -> None:
+        calls.append(name)
+        if calls == ["get"]:
+            # The first read has its answer; whatever comes next meets the floor of another.
+            store.before_call = raise_higher
+
+    def raise_higher(name: str, key: str) -> None:
+        store.before_call = None
+        raise_floor(store, "r", NAME, 9)
+
+    store.before_call = overtake
+    assert raise_floor(store, "r", NAME, 5).segment == 9
+    assert read_floor(store, "r", NAME).segment == 9
+
+
 def test_a_floor_whose_answer_was_lost_is_found_raised() -> None:
     store = MemoryStore(faults=[Fault("put_if_match", "lose_answer")])
     with pytest.raises(StoreUnavailable):
