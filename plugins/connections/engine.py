@@ -12,7 +12,7 @@ from plugins.connections.store import object_store
 
 if TYPE_CHECKING:
     from spool.audit.alarm_book import AlarmBook
-    from spool.audit.verify import VerifyReport
+    from spool.audit.verify_report import VerifyReport
     from spool.intake.client import SpoolClient
     from spool.replay.replayer import Replayer
     from spool.replay.rewind import RewindPlan

@@ -59,7 +59,7 @@ def drain_streams(params: Mapping[str, Any]) -> dict[str, dict[str, int]]:
 
 def verify_stream(stream: str, *, full: bool) -> dict[str, int]:
     """Compare archive and Kafka. VerifyFailed, after the table was logged, where they differ."""
-    from spool.audit.verify import demand_green
+    from spool.audit.verify_report import demand_green
 
     report = engine.verify(stream, full=full)
     log_rows([_verdict_first(row._asdict()) for row in report.rows])

@@ -1,86 +1,62 @@
 """
 Which unseen positions the topic's retention has removed, and which are truly missing.
 
-An event expired if it was delivered into a place below the first offset that its partition still has. The delivery
-says where a batch went; the archive says in which partition an event was.
+An event expired if it was delivered into a place below the first offset that its partition still has. The deliveries
+say where the batches of a range went; where that was above and below, the archive says in which partition an event was.
+Each object is read once at most.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 
 from spool.archive.archive import Archive
 from spool.archive.ranges import ArchivedRange
-from spool.audit.seen import Range, without
+from spool.audit.delivered import DeliveredLog
+from spool.audit.range_set import Range, RangeSet, without
 from spool.format.relayout import archived_records
-from spool.kafka.watermarks import Watermarks
 from spool.names import LogName
-from spool.replay.deliveries import Delivery
 
 
 def expired_ranges(
     archive: Archive,
     name: LogName,
     unseen: Sequence[Range],
-    deliveries: Sequence[Delivery],
-    ends: Mapping[int, Watermarks],
+    delivered: DeliveredLog,
     archived: Sequence[ArchivedRange],
-    *,
-    deliveries_expired: bool,
-) -> list[Range]:
+) -> RangeSet:
     """The parts of `unseen` that expired. Costs nothing where nothing is unseen or nothing was removed."""
-    if not unseen:
-        return []
-    known = [(one.first_offset, one.next_offset) for one in deliveries]
-    found: list[Range] = []
-    if deliveries_expired:
-        # Not even the note of their delivery is left: it is older than the deliveries topic's retention.
-        first_known = min((first for first, _ in known), default=None)
-        found += [(a, min(b, first_known)) if first_known is not None else (a, b) for a, b in unseen]
-        found = [(a, b) for a, b in found if a < b]
-    if not any(marks.low > 0 for marks in ends.values()):
-        return found
-    removed = _removed_batches(deliveries, ends)
-    for first, after in without(unseen, found):
-        found += _expired_in(archive, name, (first, after), removed, archived)
-    return found
+    removed = delivered.removed
+    somewhere = RangeSet(one for gone in removed.values() for one in gone).within_all(unseen)
+    everywhere: Sequence[Range] = somewhere
+    for partition in delivered.partitions:
+        everywhere = removed[partition].within_all(everywhere) if partition in removed else ()
+    expired = RangeSet(everywhere)
+    doubtful = RangeSet(without(somewhere, expired))
+    for number, parts in _by_segment(doubtful, archived):
+        for offset in _removed_in(archive, name, number, RangeSet(parts), removed):
+            expired.add(offset, offset + 1)
+    return expired
 
 
-def _removed_batches(deliveries: Sequence[Delivery], ends: Mapping[int, Watermarks]) -> list[tuple[int, int, int]]:
-    """(partition, first, last log offset) of batches that begin below the first offset of their partition."""
-    return [
-        (batch.partition, batch.first_offset, batch.last_offset)
-        for one in deliveries
-        for batch in one.batches
-        if batch.partition in ends and batch.kafka_offset < ends[batch.partition].low
-    ]
-
-
-def _expired_in(
-    archive: Archive,
-    name: LogName,
-    unseen: Range,
-    removed: Sequence[tuple[int, int, int]],
-    archived: Sequence[ArchivedRange],
-) -> list[Range]:
-    found: list[Range] = []
+def _by_segment(doubtful: RangeSet, archived: Sequence[ArchivedRange]) -> Iterator[tuple[int, list[Range]]]:
+    """The numbers of the segments that have a part of `doubtful`, with their parts."""
     for run in archived:
-        if run.next <= unseen[0] or run.first >= unseen[1]:
+        for place, (first, after) in enumerate(pairwise((*run.starts, run.next))):
+            if parts := doubtful.within(first, after):
+                yield run.first_segment + place, parts
+
+
+def _removed_in(
+    archive: Archive, name: LogName, number: int, parts: RangeSet, removed: Mapping[int, RangeSet]
+) -> Iterator[int]:
+    """The offsets of one segment whose events went into a partition that no longer has them."""
+    for chunk in archive.read(name, number).chunks:
+        if not parts.within(chunk.first_offset, chunk.next_offset):
             continue
-        for number in range(run.first_segment, run.last_segment + 1):
-            segment = archive.read(name, number)
-            if segment.next_offset <= unseen[0] or segment.first_offset >= unseen[1]:
-                continue
-            for chunk in segment.chunks:
-                for stored in chunk.batches:
-                    offsets = {
-                        one.position.offset
-                        for one in archived_records(chunk._replace(batches=(stored,)))
-                        if unseen[0] <= one.position.offset < unseen[1]
-                    }
-                    found += [
-                        (offset, offset + 1)
-                        for offset in sorted(offsets)
-                        if any(p == stored.partition and low <= offset <= high for p, low, high in removed)
-                    ]
-    return found
+        for stored in chunk.batches:
+            gone = removed.get(stored.partition, RangeSet())
+            for one in archived_records(chunk._replace(batches=(stored,))):
+                if one.position.offset in parts and one.position.offset in gone:
+                    yield one.position.offset

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from spool.audit.verify import demand_green, verify
+from spool.audit.verify import verify
+from spool.audit.verify_report import demand_green
 from spool.cli.composition import parts
 from spool.cli.output import Output
 from spool.cli.verb import Verb, add_stream_option

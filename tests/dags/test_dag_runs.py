@@ -9,7 +9,7 @@ import pytest
 from airflow.dag_processing.dagbag import DagBag
 
 from plugins.connections import engine
-from spool.audit.verify import VerifyReport, VerifyRow
+from spool.audit.verify_report import VerifyReport, VerifyRow
 from spool.errors import OperatorNeeded, SpoolFull
 from spool.event import Event
 from spool.intake.late_events import put_aside

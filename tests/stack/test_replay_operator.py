@@ -265,7 +265,7 @@ def test_verify_tells_expired_events_from_missing_ones(world):
 
 
 def test_verify_finds_events_that_a_checkpoint_claims_but_kafka_does_not_have(world):
-    from spool.audit.verify import demand_green
+    from spool.audit.verify_report import demand_green
     from spool.kafka.transactional_producer import KafkaSink, OutRecord
     from spool.replay.checkpoint import CheckpointKey, encode_checkpoint
 

@@ -58,7 +58,7 @@ def test_both_find_nothing_wrong_where_nothing_is(world):
     assert verdict(world, journal).clean
     for full in (True, False):
         assert world.row(full=full)._replace(log="") == (
-            world.name, "", 400, 400, 0, 0, 0, 0, 0, 0, 0, 0,
+            world.name, "", 400, 400, 0, 0, 0, 0, 0, 0, 0, 0, "",
         )  # fmt: skip
 
 

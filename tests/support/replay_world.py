@@ -18,7 +18,8 @@ from typing import Any
 
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from spool.audit.verify import VerifyReport, VerifyRow, verify
+from spool.audit.verify import verify
+from spool.audit.verify_report import VerifyReport, VerifyRow
 from spool.event import Event
 from spool.intake.client import SpoolClient
 from spool.replay.checkpoint import Checkpoint, CheckpointKey, CheckpointReader

@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 from typing import Any, ClassVar
 
-import confluent_kafka
 import pytest
 from confluent_kafka import KafkaError
 
@@ -19,6 +18,7 @@ from include.measurements.collect.announcements import (
 )
 from include.measurements.collect.kafka_announcements import KafkaAnnouncements
 from spool.errors import KafkaUnavailable
+from spool.kafka import consumer
 
 ONE = Announcement("north", "b1", "a" * 64)
 
@@ -115,7 +115,7 @@ class FakeConsumer:
 
 @pytest.fixture
 def topic(monkeypatch: pytest.MonkeyPatch) -> type[FakeConsumer]:
-    monkeypatch.setattr(confluent_kafka, "Consumer", FakeConsumer)
+    monkeypatch.setattr(consumer, "Consumer", FakeConsumer)
     FakeConsumer.log = {
         0: [encode(ONE), b"garbage"],
         1: [encode(ONE._replace(collector="south")), encode(ONE._replace(batch="b2"))],
