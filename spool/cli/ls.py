@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from spool.archive.archive import Archive
+from spool.archive.log_extent import log_extents
 from spool.cli.composition import Parts, parts
 from spool.cli.output import Output
 from spool.cli.verb import Verb, add_stream_option, number_from_0, whole_number
@@ -43,15 +44,15 @@ def _run(options: argparse.Namespace, output: Output) -> int:
 
 
 def _logs(archive: Archive, stream: str | None) -> Iterator[dict[str, Any]]:
-    for name in archive.logs(stream):
-        numbers = list(archive.segments(name))
-        newest = archive.index(name, numbers[-1]) if numbers else None
+    for extent in log_extents(archive, stream):
+        newest = extent.newest
         yield {
-            "stream": name.stream,
-            "log": name.log,
-            "first_segment": numbers[0] if numbers else None,
-            "last_segment": numbers[-1] if numbers else None,
-            "objects": len(numbers),
+            "stream": extent.name.stream,
+            "log": extent.name.log,
+            "first_segment": extent.first,
+            "last_segment": extent.last,
+            "objects": extent.objects,
+            "missing": extent.missing,
             "next_offset": newest.next_offset if newest else None,
             "after": "/".join(map(str, newest.after)) if newest and newest.after else None,
         }
