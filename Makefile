@@ -4,7 +4,7 @@ PYTEST = $(PYTHON) -m pytest
 export PYTHONPATH = $(CURDIR)
 
 .DEFAULT_GOAL = help
-.PHONY: help setup up down status logs demo test test-quick test-unit test-crash test-dags test-stack test-compose torture mutants lint types lock dag-docs config-docs bench clean
+.PHONY: help setup up down status logs demo test test-quick test-long test-unit test-crash test-dags test-stack test-compose torture mutants lint types lock dag-docs config-docs bench clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1|\2/' | column -t -s '|'
@@ -35,6 +35,9 @@ test: setup lint types  ## everything that CI checks
 
 test-quick: setup  ## what needs no services: under 90 s
 	$(PYTEST) -q -n $(WORKERS) tests/unit tests/architecture tests/crash -m "not stack"
+
+test-long: setup  ## every series whole, of which `make test` plays a third; writes docs/test-long.md
+	$(PYTHON) -m tests.long_series --workers $(WORKERS)
 
 test-unit: setup  ## unit tests and architecture, no services
 	$(PYTEST) -q tests/unit tests/architecture

@@ -22,6 +22,7 @@ from spool.log.reader import read_sealed
 from tests.fakes.powered_host import RecordedAlarms, boot
 from tests.fakes.quick_disk import QuickDisk
 from tests.support.log_host import append, open_log, open_segment, read
+from tests.support.series import some
 
 pytestmark = pytest.mark.crash
 
@@ -74,8 +75,9 @@ def written(tmp_path: Path) -> Iterator[Written]:
     shutil.rmtree(tmp_path / "spool")
 
 
+@pytest.mark.series
 def test_a_log_cut_at_any_byte_of_its_last_commit_keeps_the_others_and_goes_on(written: Written) -> None:
-    for cut in range(written.acknowledged.synced_end, len(written.data)):
+    for cut in some(range(written.acknowledged.synced_end, len(written.data))):
         written.again(written.data[:cut])
         found, alarms, given = written.recover()
         assert found == {offset: text for offset, text in WRITTEN.items() if offset != LAST_OFFSET}, cut
@@ -91,10 +93,11 @@ def test_what_is_cut_off_is_kept_beside(written: Written) -> None:
     assert kept.read_bytes() == written.data[end : end + 30]
 
 
+@pytest.mark.series
 @pytest.mark.parametrize("bits", [0xFF, 0x01])
 def test_a_segment_with_any_one_byte_damaged_loses_at_most_that_commit(written: Written, bits: int) -> None:
     _, header_end = decode_segment_header(written.data, "")
-    for place in range(len(written.data)):
+    for place in some(range(len(written.data)), bits):
         data = bytearray(written.data)
         data[place] ^= bits
         written.again(bytes(data))
@@ -108,6 +111,7 @@ def test_a_segment_with_any_one_byte_damaged_loses_at_most_that_commit(written: 
         assert place < header_end or alarms.ever or is_torn, f"byte {place} raised no alarm"
 
 
+@pytest.mark.series
 def test_a_damaged_sealed_segment_shows_its_hole_and_keeps_its_recorded_identity(tmp_path: Path) -> None:
     log = open_log(tmp_path / "spool", disk=QuickDisk())
     for text in "abc":
@@ -117,7 +121,7 @@ def test_a_damaged_sealed_segment_shows_its_hole_and_keeps_its_recorded_identity
     sealed = segment_files(folder.path)[0].path
     whole, data = read_sealed(sealed), sealed.read_bytes()
     _, header_end = decode_segment_header(data, "")
-    for place in range(len(data)):
+    for place in some(range(len(data))):
         damaged = bytearray(data)
         damaged[place] ^= 0x10
         sealed.write_bytes(damaged)

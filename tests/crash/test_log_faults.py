@@ -28,6 +28,7 @@ from spool.log.stream_log import StreamLog
 from tests.fakes.failing_calls import FailingCalls
 from tests.fakes.powered_host import RecordedAlarms, boot
 from tests.support.log_host import append, open_log, read
+from tests.support.series import some
 
 pytestmark = pytest.mark.crash
 
@@ -216,6 +217,7 @@ def calls_of(work: Work, folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[
     return calls.names
 
 
+@pytest.mark.series
 @EACH_KIND
 @pytest.mark.parametrize("name", WORKS)
 def test_whatever_call_fails_there_are_three_outcomes(
@@ -224,7 +226,7 @@ def test_whatever_call_fails_there_are_three_outcomes(
     work = WORKS[name]
     names = calls_of(work, root / "spool", monkeypatch)
     assert len(names) > 5
-    for fail_at, call in enumerate(names):
+    for fail_at, call in some(list(enumerate(names)), KINDS.index((number, lasting))):
         folder = root / f"spool{fail_at}"
         log, calls = work.prepare(folder), FailingCalls()
         calls.fail_at, calls.number, calls.lasting = fail_at, number, lasting
@@ -237,6 +239,7 @@ def test_whatever_call_fails_there_are_three_outcomes(
         shutil.rmtree(folder)
 
 
+@pytest.mark.series
 @EACH_KIND
 @pytest.mark.parametrize("name", SEQUENCES)
 def test_whatever_call_fails_a_sequence_that_is_sent_again_is_written_once(
@@ -244,7 +247,7 @@ def test_whatever_call_fails_a_sequence_that_is_sent_again_is_written_once(
 ) -> None:
     work = WORKS[name]
     names = calls_of(work, root / "spool", monkeypatch)
-    for fail_at, call in enumerate(names):
+    for fail_at, call in some(list(enumerate(names)), KINDS.index((number, lasting))):
         folder = root / f"spool{fail_at}"
         log, calls = work.prepare(folder), FailingCalls()
         calls.fail_at, calls.number, calls.lasting = fail_at, number, lasting

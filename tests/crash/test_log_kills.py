@@ -29,6 +29,7 @@ from spool.log.stream_log import StreamLog
 from tests.fakes.powered_host import RecordedAlarms, boot
 from tests.support.killed_child import run_until_killed
 from tests.support.log_host import append, open_log, open_segment, read
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.crash
 
@@ -55,6 +56,11 @@ class Journal:
         lines = "".join(f"{offset} {text}\n" for offset, text in zip(offsets, texts, strict=True))
         with self._path.open("a", encoding="utf-8") as file:
             file.write(lines)
+
+    def wait_for_more(self, events: int) -> None:
+        """Returns when its producer was promised so many more than now."""
+        wanted = len(self.promised()) + events
+        until(lambda: len(self.promised()) >= wanted, "a producer appends")
 
     def promised(self) -> dict[int, str]:
         lines = (line.split() for line in self._path.read_text(encoding="utf-8").splitlines())
@@ -142,7 +148,8 @@ def test_random_kills_of_two_producers_on_one_log_lose_and_double_nothing(seed: 
 
     for life in range(4):
         children = [fork(partial(produce_for_ever, number, life)) for number in range(2)]
-        time.sleep(0.1 + 0.03 * ((seed + life) % 3))
+        for journal in journals:
+            journal.wait_for_more(5 + 7 * (seed + life))
         for child in children:
             os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)

@@ -32,6 +32,7 @@ from tests.support.killed_child import run_until_killed
 
 pytestmark = [
     pytest.mark.crash,
+    pytest.mark.stack,
     pytest.mark.skipif(mariadb.PROGRAM is None, reason="mariadb-server is not installed"),
 ]
 

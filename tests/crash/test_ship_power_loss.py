@@ -28,6 +28,7 @@ from spool.shipping.shipper import Shipper
 from tests.fakes.memory_store import MemoryStore
 from tests.fakes.powered_host import boot
 from tests.fakes.simulated_disk import Mode, PoweredOff, SimulatedDisk
+from tests.support.series import numbers
 from tests.support.spool_host import SpoolHost, values
 
 pytestmark = pytest.mark.crash
@@ -114,11 +115,14 @@ def orphans(host: Host) -> list[str]:
     return ["a0-0", "a0-1"] if aside else []
 
 
+MODES: tuple[Mode, ...] = ("nothing", "newest", "older", "random", "everything")
+
+
+@pytest.mark.series
 @pytest.mark.parametrize("name", SCENARIOS)
-@pytest.mark.parametrize("mode", ["nothing", "newest", "older", "random", "everything"])
+@pytest.mark.parametrize("mode", MODES)
 def test_what_was_accepted_survives_power_loss_at_any_moment(name: str, mode: Mode, root: Path) -> None:
-    number = 0
-    while True:
+    for number in numbers(MODES.index(mode)):
         host = Host(root, MemoryStore())
         expected = SCENARIOS[name](host)
         host.disk.power_off_at = host.disk.changes + number
@@ -146,7 +150,6 @@ def test_what_was_accepted_survives_power_loss_at_any_moment(name: str, mode: Mo
         shutil.rmtree(root)
         if is_over:
             return
-        number += 1
 
 
 def test_a_move_that_is_over_is_over_after_power_loss(root: Path) -> None:
@@ -184,10 +187,10 @@ def test_what_waiters_were_answered_is_still_recorded_after_power_loss(root: Pat
     assert read_shipped(path) == (2, 6)
 
 
+@pytest.mark.series
 def test_a_successor_is_named_only_when_it_is_there(root: Path) -> None:
     """Whatever of a move survives, the log that log.json names can be opened."""
-    number = 0
-    while True:
+    for number in numbers():
         host = Host(root, MemoryStore())
         forked(host)
         old = host.log.path
@@ -200,4 +203,3 @@ def test_a_successor_is_named_only_when_it_is_there(root: Path) -> None:
         successor = read_identity(old).successor
         assert not successor or (old.parent / successor / "log.json").exists()
         shutil.rmtree(root)
-        number += 1

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests.mutants.mutant import REPOSITORY, Mutant, rooms
+from tests.support import series
 
 REPORT = REPOSITORY / "docs" / "mutants.md"
 # The tests of one mutant take seconds; a mutant that takes away a wake-up hangs.
@@ -108,7 +109,7 @@ def first_failure(tests: tuple[str, ...], folder: Path) -> str:
 
 
 def _environment(folder: Path) -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
+    return {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1", series.VARIABLE: "1"}
 
 
 def write_table(room: str, verdicts: list[Verdict], commit: str) -> None:
