@@ -12,7 +12,8 @@ the private archive. What may not go on ends in `quarantine/<reason>` or `errore
 task leaves each report in one folder; the next run goes on where it died.
 
 **If it fails**
-- `BridgeMapRefused`: the bridge map is missing, empty, unparsable or old. Nothing was moved; bring a fresh one.
+- `BridgeMapRefused`: reports wait, and the bridge map is missing, empty, unparsable or old. Nothing was moved; bring
+  a fresh one. Where no report waits, the map is not looked at.
 - `SandboxUnavailable`: bubblewrap or user namespaces are missing on this worker. Nothing was read.
 - `SettingsError`: config/sanitize.yml, or states on two file systems.
 - `AnotherRun`: tried again.

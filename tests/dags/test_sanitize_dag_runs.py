@@ -90,6 +90,15 @@ def test_conf_limits_a_run_and_the_next_one_goes_on(run, raw):
     assert answer(run())["sanitize_reports"]["sanitized"] == 1
 
 
+def test_without_a_bridge_map_and_with_nothing_to_sanitize_the_run_succeeds(run, raw, caplog):
+    raw.bridges.unlink()
+    with caplog.at_level("INFO"):
+        done = run()
+    assert done.state == "success"
+    assert answer(done)["sanitize_reports"]["sanitized"] == 0
+    assert "the bridge map was not looked at" in caplog.text
+
+
 def test_without_a_bridge_map_the_run_fails_and_says_what_to_do(run, raw, caplog):
     raw.drop("north/b1", {"x": report("{a: 1}")})
     raw.bridges.unlink()

@@ -48,7 +48,6 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     settings = config.load(options.config)
-    config.load_bridges(options.bridges, settings.bridge_map_days_max)
     options.state.mkdir(parents=True, exist_ok=True)
     folders = StateFolders(options.state)
     with StageLedger(options.state, options.installation) as ledger:

@@ -35,7 +35,9 @@ class SanitizeSettings(Block):
             "`hash` hashes the line or sets it to null"
         ),
     ]
-    bridge_map_days_max: Annotated[int, Key("an older bridge map stops every run", "days", at_least=1, at_most=3650)]
+    bridge_map_days_max: Annotated[
+        int, Key("an older bridge map stops every run that has reports to sanitize", "days", at_least=1, at_most=3650)
+    ]
     document_bytes_max: Annotated[
         int,
         Key(

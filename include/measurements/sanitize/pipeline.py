@@ -1,6 +1,7 @@
 """
 One run: every batch whose manifest matches, every report of it, from `raw` to the state it belongs in.
 
+    0. nothing waits in raw, nothing was begun: that is all
     1. settings and bridge map are good, all states lie on one file system        else nothing is moved
     2. finish the batches an earlier run had begun
     3. for each batch of raw/<collector>/:
@@ -94,11 +95,18 @@ class RunSummary:
 
 
 def run(job: Job) -> RunSummary:
-    """Every report that was told is durably in its state when it returns."""
-    bridges = config.load_bridges(job.bridges, job.settings.bridge_map_days_max)
+    """
+    Every report that was told is durably in its state when it returns.
+
+    Where nothing waits, nobody needs the bridge map: it may be missing on the first day, or old on a quiet one.
+    """
     check_one_file_system(job.folders.root, job.raw)
     summary = RunSummary()
     with job.folders.alone(FEATURE):
+        if not _something_waits(job):
+            LOGGER.info("sanitize: nothing waits in %s; the bridge map was not looked at", job.raw)
+            return summary
+        bridges = config.load_bridges(job.bridges, job.settings.bridge_map_days_max)
         settler = Settler(job.folders, job.ledger, job.emit, Secrets.of(bridges), job.settings.gzip_level)
         one = _Run(job, settler, summary, time.monotonic() + job.limit.deadline_s)
         for batch in one.batches():
@@ -107,6 +115,11 @@ def run(job: Job) -> RunSummary:
                 break
     LOGGER.info("sanitize: %s", summary)
     return summary
+
+
+def _something_waits(job: Job) -> bool:
+    """A batch that was begun, or any manifest: whether its batch can be used is not asked here."""
+    return bool(BatchWork.begun(job.folders, job.raw)) or any(job.raw.glob(f"*/*{MANIFEST_SUFFIX}"))
 
 
 @dataclass
