@@ -64,8 +64,8 @@ class ProducerState:
         if self._table is None:
             self._load(state)
         assert self._table is not None
-        if (self._cursor.segment, self._cursor.offset) > (state.segment, state.next_offset):
-            self._load(state)  # recovery left out what another holder had noted
+        if self._is_ahead(state):
+            self._load(state)  # recovery cut commits that are in the table; their offsets are given again
         try:
             self._read_on(state, segment)
         except FileNotFoundError:
@@ -96,6 +96,13 @@ class ProducerState:
             save_producers(self._log.path, self._disk, saved)
         self._table = saved.table
         self._cursor = _Cursor(saved.segment, saved.offset, 0, 0)
+
+    def _is_ahead(self, state: LockState) -> bool:
+        """Whether the log was cut below the cursor since."""
+        if self._cursor.segment >= state.segment:
+            return (self._cursor.segment, self._cursor.offset) > (state.segment, state.next_offset)
+        following = next_header(sealed_path(self._log.path, self._cursor.segment))
+        return following is not None and following.begins_at < self._cursor.offset
 
     def _read_again(self, state: LockState, segment: SegmentBytes) -> None:
         try:

@@ -49,6 +49,26 @@ MUTANTS = [
         "a fork passes on what is known of producers", "spool/shipping/fork.py",
         "    inherit(successor, forking.disk, (forking.log.log, mark.segment))\n", "", _PRODUCERS,
     ),
+    Mutant(
+        "a sequence for another log is not written", "spool/log/unit_commit.py",
+        "        if self._meant_for != log:", "        if False:", _PRODUCERS,
+    ),
+    Mutant(
+        "a sequence is certainly not written only where its log is inherited", "spool/log/unit_commit.py",
+        "            certain = self._meant_for in table.inherited", "            certain = True", _PRODUCERS,
+    ),
+    Mutant(
+        "a table that knows more than the log is read again", "spool/log/producer_state.py",
+        "        return following is not None and following.begins_at < self._cursor.offset", "        return False", _PRODUCERS,
+    ),
+    Mutant(
+        "a damaged table is not believed", "spool/log/producer_file.py",
+        'about.pop("sha256") != _checksum(about, body)', 'not about.pop("sha256")', _PRODUCERS,
+    ),
+    Mutant(
+        "a source is released durably", "spool/log/writer.py", "                self._producers.save(state)\n", "                pass\n",
+        _PRODUCERS,
+    ),
     # Syncs.
     Mutant(
         "fdatasync of a commit", "spool/log/held_log.py",

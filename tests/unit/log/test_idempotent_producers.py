@@ -231,6 +231,23 @@ def test_segments_that_are_gone_and_needed_are_named(tmp_path: Path) -> None:
         send(open_log(tmp_path), 2)
 
 
+@pytest.mark.parametrize("later", [(), ("x",), ("x", "y", "z", "and more than were lost")])
+def test_a_sequence_that_damage_took_from_the_log_is_written_again(tmp_path: Path, later: Sequence[str]) -> None:
+    log = open_log(tmp_path)
+    send(log, 1, [Event(b"one")])
+    send(log, 2)
+    damaged = segment_files(log.path)[-1].path
+    os.truncate(damaged, damaged.stat().st_size - 1)
+    other = open_log(tmp_path)
+    other.synced()
+    for text in later:
+        append(other, text)
+    other.seal()
+    assert not send(log, 2).repeated
+    assert send(log, 2).repeated
+    assert list(read(tmp_path).values()) == ["one", *later, "a", "b"]
+
+
 def test_an_older_table_never_replaces_a_newer_one(tmp_path: Path) -> None:
     log = open_log(tmp_path)
     send(log, 1)
