@@ -57,6 +57,7 @@ def main() -> int:
 
 def _run(options: argparse.Namespace) -> None:
     place = from_environment()
+    _demand_ports_of_running(place, Supervisor(place))
     if options.verb == "up":
         up(place, [name for name in options.only.split(",") if name])
     elif options.verb == "down":
@@ -83,6 +84,8 @@ def up(place: Place, only: list[str]) -> None:
     started = time.monotonic()
     with place.alone():
         supervisor = Supervisor(place)
+        _demand_ports_of_running(place, supervisor)
+        place.remember_port_base()
         if supervisor.is_running():
             supervisor.update(services)
         else:
@@ -95,6 +98,16 @@ def up(place: Place, only: list[str]) -> None:
     )
 
 
+def _demand_ports_of_running(place: Place, supervisor: Supervisor) -> None:
+    """StackProblem where this folder's stack runs on other ports than asked for: nothing said of those would be true."""
+    remembered = place.remembered_port_base()
+    if remembered not in (None, place.port_base) and supervisor.is_running():
+        raise StackProblem(
+            f"the stack in {place.folder} runs on ports from {remembered}, not from {place.port_base}",
+            "leave STACK_PORT_BASE out to mean that one; `make down` first to change its ports",
+        )
+
+
 def start(supervisor: Supervisor, place: Place, service: Service) -> None:
     """StackProblem with the end of its log when it does not answer in time."""
     begun = supervisor.state(service.name)["statename"] in ("RUNNING", "STARTING")
@@ -105,7 +118,7 @@ def start(supervisor: Supervisor, place: Place, service: Service) -> None:
         if taken:
             raise StackProblem(
                 f"{service.name} needs port {taken[0]}, which another process has",
-                "stop that process, or set STACK_PORT_BASE to another hundred",
+                "stop that process, or `make down` and set STACK_PORT_BASE to another hundred",
             )
     began = time.monotonic()
     service.prepare()

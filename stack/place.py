@@ -4,6 +4,9 @@ Where a stack lives: one folder, one range of ports. Two checkouts run side by s
     STACK_DIR        .stack in the repository; short, because sockets lie in it (107 bytes at most)
     STACK_PORT_BASE  20000; a multiple of 100 from 10000 to 22600 (SeaweedFS adds 10000 to its port, and above 32768
                      the system gives ports to clients)
+
+A folder remembers the ports that its stack was last started on, so every later command in any shell needs only the
+folder.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 HOST = "127.0.0.1"
 SOCKET_PATH_MAX = 107
 _ALONE_TIMEOUT_S = 600.0
+_DEFAULT_PORT_BASE = "20000"
 BUCKETS = ("spool", "airflow-logs")
 
 OFFSETS = {
@@ -66,6 +70,18 @@ class Place:
         path.chmod(mode)
         return path
 
+    def remembered_port_base(self) -> int | None:
+        """The ports this folder's stack was last started on; None before the first start."""
+        text = _remembered(self.folder)
+        return int(text) if text.isdigit() else None
+
+    def remember_port_base(self) -> None:
+        """From now on commands without STACK_PORT_BASE use these ports."""
+        file = self.make("run") / "port_base"
+        temporary = file.with_suffix(".tmp")
+        temporary.write_text(f"{self.port_base}\n", encoding="ascii")
+        temporary.replace(file)
+
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
         """One command at a time changes a stack. StackProblem when another is at work for longer than ten minutes."""
@@ -79,15 +95,22 @@ class Place:
 
 
 def from_environment() -> Place:
-    """StackProblem where STACK_DIR or STACK_PORT_BASE cannot work."""
-    folder = Path(os.environ.get("STACK_DIR", REPOSITORY / ".stack")).resolve()
-    text = os.environ.get("STACK_PORT_BASE", "20000")
+    """StackProblem where STACK_DIR, or STACK_PORT_BASE and what the folder remembers, cannot work."""
+    folder = Path(os.environ.get("STACK_DIR") or REPOSITORY / ".stack").resolve()
+    text = os.environ.get("STACK_PORT_BASE") or _remembered(folder) or _DEFAULT_PORT_BASE
     if not text.isdigit() or int(text) % 100 or not 10000 <= int(text) <= 22600:
         raise StackProblem(f"STACK_PORT_BASE={text}", "it must be a multiple of 100 from 10000 to 22600")
     longest = folder / "run" / "postgres" / f".s.PGSQL.{text}"
     if len(str(longest)) > SOCKET_PATH_MAX:
         raise StackProblem(f"{folder} is too long a path for sockets", "set STACK_DIR to a shorter one")
     return Place(folder, int(text))
+
+
+def _remembered(folder: Path) -> str:
+    try:
+        return (folder / "run" / "port_base").read_text(encoding="ascii").strip()
+    except FileNotFoundError:
+        return ""
 
 
 def is_listening(port: int) -> bool:

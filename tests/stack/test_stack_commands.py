@@ -62,6 +62,30 @@ def test_up_twice_changes_nothing_and_down_leaves_nothing(make_stack):
     assert (stack.place.folder / "credentials.json").read_text() == secrets
 
 
+def test_the_ports_of_a_stack_are_known_in_a_shell_where_nobody_has_set_them(make_stack):
+    stack = make_stack()
+    stack.ok("up", "--only", "collector_a")
+    place = stack.place
+    status = stack.run("status", port_base="").stdout
+    assert f"ports from {place.port_base}" in status
+    assert f" {place.port('collector_a')} " in status
+    assert f"export COLLECTOR_A_PORT={place.port('collector_a')}\n" in stack.run("env", port_base="").stdout
+    assert "collector_a stopped" in stack.run("down", port_base="").stdout
+    assert f"ports from {place.port_base} (not running" in stack.run("status", port_base="").stdout
+
+
+@pytest.mark.parametrize("verb", ["status", "env", "up", "down"])
+def test_a_running_stack_is_not_taken_for_one_on_other_ports(make_stack, verb):
+    stack = make_stack()
+    stack.ok("up", "--only", "collector_a")
+    pid = stack.pid("collector_a")
+    run = stack.run(verb, port_base="10000")
+    assert run.returncode == 1
+    assert f"runs on ports from {stack.place.port_base}, not from 10000" in run.stderr
+    assert "leave STACK_PORT_BASE out" in run.stderr
+    assert stack.pid("collector_a") == pid
+
+
 def test_a_stack_whose_supervisor_was_killed_starts_again(make_stack):
     stack = make_stack()
     stack.ok("up", "--only", WITH_S3)

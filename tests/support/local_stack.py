@@ -29,11 +29,14 @@ class LocalStack:
         self._ports = ports.reserve(BASES, (*OFFSETS.values(), GRPC))
         self.place = Place(folder.resolve(), self._ports)
 
-    def run(self, *arguments: str, module: str = "stack", timeout_s: float = 180) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, *arguments: str, module: str = "stack", timeout_s: float = 180, port_base: str | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """`port_base` "": as in a shell where nobody has set it; None: that of this stack."""
         environment = {
             **os.environ,
             "STACK_DIR": str(self.place.folder),
-            "STACK_PORT_BASE": str(self.place.port_base),
+            "STACK_PORT_BASE": str(self.place.port_base) if port_base is None else port_base,
             "PYTHONPATH": str(REPOSITORY),
         }
         return subprocess.run(
