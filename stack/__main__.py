@@ -99,7 +99,7 @@ def up(place: Place, only: list[str]) -> None:
 
 
 def _demand_ports_of_running(place: Place, supervisor: Supervisor) -> None:
-    """StackProblem where this folder's stack runs on other ports than asked for: nothing said of those would be true."""
+    """StackProblem where this folder's stack runs on other ports than asked for."""
     remembered = place.remembered_port_base()
     if remembered not in (None, place.port_base) and supervisor.is_running():
         raise StackProblem(
