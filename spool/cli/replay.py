@@ -5,15 +5,16 @@ from __future__ import annotations
 import argparse
 import signal
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 from spool.cli.composition import Parts, parts
 from spool.cli.output import Output
 from spool.cli.verb import Verb, add_stream_option, whole_number
-from spool.errors import NotOwner, SettingsError, SpoolError
+from spool.errors import SettingsError, SpoolError
 from spool.replay.replayer import Replayer, ReplaySummary
+from spool.replay.streams import drain_streams, most_urgent
 from spool.settings import StreamSettings
 
 
@@ -38,28 +39,24 @@ def _run(options: argparse.Namespace, output: Output) -> int:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    with ThreadPoolExecutor(len(streams), thread_name_prefix="replay") as pool:
-        running = {
-            stream.name: pool.submit(
-                _replayer(built, stream, options).drain,
-                max_events=options.max_events, deadline_s=options.seconds, follow=options.follow, stop=stop,
-            )
-            for stream in streams
-        }  # fmt: skip
-    errors: list[SpoolError] = []
-    for name, future in running.items():
-        error = future.exception()
-        if error is None:
-            _print_summary(output, name, future.result())
-        elif isinstance(error, SpoolError):
-            errors.append(error)
-        else:
-            raise error
-    for other in errors[1:]:
-        output.error(other)
-    if errors:
-        raise min(errors, key=lambda error: isinstance(error, NotOwner))
+    drained = drain_streams(
+        {stream.name: _replayer(built, stream, options) for stream in streams},
+        max_events=options.max_events, deadline_s=options.seconds, follow=options.follow, stop=stop,
+    )  # fmt: skip
+    for name, summary in drained.summaries.items():
+        _print_summary(output, name, summary)
+    if drained.errors:
+        raise _one_of(drained.errors, output)
     return 0
+
+
+def _one_of(errors: Mapping[str, BaseException], output: Output) -> BaseException:
+    """The most urgent error; the others are printed."""
+    worst = most_urgent(errors.values())
+    for error in errors.values():
+        if error is not worst and isinstance(error, SpoolError):
+            output.error(error)
+    return worst
 
 
 def _replayer(built: Parts, stream: StreamSettings, options: argparse.Namespace) -> Replayer:

@@ -115,7 +115,7 @@ def kafka_replaced(around: Surroundings, log: str, what: str) -> OperatorNeeded:
     """The error, after its alarm: Kafka, the topic or a note is not what the log was delivered into."""
     around.alarms.open("kafka_replaced", around.subject(log), what)
     return OperatorNeeded(
-        f"Kafka or its topic was replaced: {what}",
+        f"{around.subject(log)}: Kafka or its topic was replaced: {what}",
         hint=f"rewind --stream {around.stream} --log {log} --to SEGMENT, or bring the old one back: "
         "docs/runbooks/kafka-replaced.md",
     )

@@ -74,7 +74,7 @@ def test_when_the_task_is_ended_the_drains_are_told_to_stop(monkeypatch):
     def ended(futures):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("plugins.spool_drain.wait", ended)
+    monkeypatch.setattr("spool.replay.streams.wait", ended)
     replayers = {"a": UntilStopped(), "b": UntilStopped()}
     with pytest.raises(KeyboardInterrupt):
         drain(replayers)
