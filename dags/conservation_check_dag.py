@@ -3,7 +3,8 @@
 
 **What** Reads the table `stage_counts`, which every feature fills, and compares for each feature, stage, day and
 installation: in = out + quarantined + errored; and between stages, that nothing which one put out is missing from the
-next. A difference fails the task and is named; so does an installation that has sent no counts.
+next. A difference fails the task and is named; so does an installation that has sent no counts. Before the first
+measurement report there is nothing to compare, and the run succeeds.
 
 **When** Every night for the days before. By hand with `include_today`, while nothing runs: an item that a stage has
 just in its hands is a difference until it is done.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from airflow.providers.standard.operators.empty import EmptyOperator
@@ -12,6 +13,8 @@ from plugins.conf import known_only
 from plugins.connections import mariadb, measurement_state
 from plugins.connections.host_folders import state_folder
 from plugins.dag_defaults import task
+
+LOGGER = logging.getLogger(__name__)
 
 # So long a report's way through the stages can be followed by name in the ledger.
 NOTES_KEPT_DAYS = 90
@@ -53,6 +56,7 @@ def check_counts(params: Mapping[str, Any]) -> dict[str, int]:
     """
     Compare in with out for every stage, and what one put out with what the next took.
 
+    On the first day there is nothing yet: neither rows in the table nor an item in the ledger of this installation.
     CountsDiffer names what differs; CountsMissing, who has sent no counts.
     """
     conf = known_only(params, "days", "include_today")
@@ -62,5 +66,14 @@ def check_counts(params: Mapping[str, Any]) -> dict[str, int]:
     through = today if conf["include_today"] else today - timedelta(days=1)
     table = mariadb.counts_table()
     rows = table.read(today - timedelta(days=conf["days"]), today)
+    if not rows and not _counted_here(through):
+        LOGGER.info("nothing was counted on %s or before, here or elsewhere: there is nothing to compare", through)
+        return {"rows": 0}
     stage_counts.demand_fresh(rows, through)
     return {"rows": stage_counts.check(row for row in rows if row.day <= through)}
+
+
+def _counted_here(through: date) -> bool:
+    """The ledger of this installation has counts that should be in the table."""
+    with measurement_state.ledger() as ledger:
+        return any(count.day <= through for count in ledger.counts())

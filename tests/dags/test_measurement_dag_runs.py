@@ -149,7 +149,15 @@ def test_counts_that_cannot_be_sent_make_the_run_red(run, place, monkeypatch):
         assert (done.state, ended["send_counts"], ended["counts_sent"]) == ("failed", "failed", "upstream_failed")
 
 
-def test_an_empty_table_of_counts_is_red(run, place, caplog):
+def test_where_nothing_was_ever_counted_the_check_has_nothing_to_compare(run, place, caplog):
+    with caplog.at_level("INFO"):
+        assert run("conservation_check").state == "success"
+    assert "there is nothing to compare" in caplog.text
+
+
+def test_an_empty_table_of_counts_is_red_where_something_was_counted(run, place, caplog):
+    with measurement_state.ledger() as ledger:
+        ledger.take("sanitize", "sanitize", ["one"])
     assert run("conservation_check", include_today=True).state == "failed"
     assert "the table stage_counts has no rows" in caplog.text
 
