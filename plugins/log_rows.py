@@ -10,7 +10,7 @@ LOGGER = logging.getLogger(__name__)
 
 def log_rows(rows: Sequence[Mapping[str, object]]) -> None:
     """All rows have the keys of the first one."""
-    from spool.cli.output import format_table
+    from spool.command_line.output import format_table
 
     for line in format_table(rows).splitlines() if rows else ["(no rows)"]:
         LOGGER.info("%s", line)

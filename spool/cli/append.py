@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from spool.cli.composition import parts
-from spool.cli.output import Output
-from spool.cli.verb import Verb, add_stream_option, whole_number
+from spool.cli.options import add_config_option, add_stream_option
+from spool.command_line import Output, Verb
+from spool.command_line.options import seconds, whole_number
 from spool.event import Accepted
 from spool.intake.client import TIMEOUT_S, SpoolClient
 from spool.intake.lines import read_lines
@@ -19,13 +20,14 @@ from spool.intake.ndjson import LineFields, naming_lines, read
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
+    add_config_option(parser)
     add_stream_option(parser, required=True)
     parser.add_argument("--key-field", default="", help="this field of each line is the key")
     parser.add_argument("--group-field", default="", help="adjacent lines with one value of this field are one group")
     parser.add_argument("--type", default="", help="CloudEvents type of the events")
     parser.add_argument("--ack", choices=["s3", "disk"], default=None, help="what to wait for (the stream's own)")
     parser.add_argument(
-        "--timeout", type=float, default=TIMEOUT_S, metavar="S", help="seconds for one batch (%(default)s)"
+        "--timeout", type=seconds, default=TIMEOUT_S, metavar="S", help="seconds for one batch (%(default)s)"
     )
     parser.add_argument(
         "--batch", type=whole_number, default=1000, metavar="N", help="lines in one append (%(default)s)"
@@ -36,20 +38,25 @@ def _run(options: argparse.Namespace, output: Output) -> int:
     settings, places = built = parts(options)
     stream = settings.stream(options.stream)
     fields = LineFields(key=options.key_field, group=options.group_field, event_type=options.type)
-    accepted = 0
-    with SpoolClient(places.folder, settings, store=built.store) as client, _stopped_by_sigterm() as is_stopped:
+    accepted_count = 0
+    with (
+        SpoolClient(places.folder, settings, store=built.store) as client,
+        _stopped_by_sigterm() as is_stopped,
+        output.progress(f"append to {options.stream}") as advance,
+    ):
         lines = read_lines(sys.stdin.fileno(), is_stopped=is_stopped)
         try:
             for intake in read(lines, fields, batch=options.batch, event_bytes_max=stream.event_bytes_max):
                 append = client.append_group if intake.is_group else client.append
                 with naming_lines(intake):
-                    answer = append(
+                    accepted = append(
                         options.stream, intake.events, acknowledgement=options.ack, timeout_s=options.timeout
                     )
-                accepted += answer.event_count
-                _print_accepted(output, answer, intake.last_line)
+                accepted_count += accepted.event_count
+                advance(accepted.event_count)
+                _print_accepted(output, accepted, intake.last_line)
         finally:
-            output.result({"accepted": accepted, "stream": options.stream}, f"accepted {accepted:,} events")
+            output.result({"accepted": accepted_count, "stream": options.stream}, f"accepted {accepted_count:,} events")
     return 0
 
 
@@ -64,20 +71,19 @@ def _stopped_by_sigterm() -> Iterator[Callable[[], bool]]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _print_accepted(output: Output, answer: Accepted, last_line: int) -> None:
+def _print_accepted(output: Output, accepted: Accepted, last_line: int) -> None:
     row = {
-        "stream": answer.stream,
-        "log": answer.log,
-        "ranges": [[r.first, r.next - 1] for r in answer.ranges],
-        "acknowledgement": answer.acknowledgement,
+        "stream": accepted.stream,
+        "log": accepted.log,
+        "ranges": [[r.first, r.next - 1] for r in accepted.ranges],
+        "acknowledgement": accepted.acknowledgement,
         "last_line": last_line,
     }
-    spans = ", ".join(f"{answer.stream}/{answer.log}/{r.first}..{r.next - 1}" for r in answer.ranges)
-    output.result(row, f"{spans}  on {answer.acknowledgement}, lines up to {last_line}")
+    spans = ", ".join(f"{accepted.stream}/{accepted.log}/{r.first}..{r.next - 1}" for r in accepted.ranges)
+    output.result(row, f"{spans}  on {accepted.acknowledgement}, lines up to {last_line}")
 
 
 VERB = Verb(
-    help="append NDJSON from standard input",
     description="One JSON object a line; the line is the payload. Prints positions as they become durable.",
     add_options=_add_options,
     run=_run,

@@ -12,9 +12,10 @@ from typing import Any
 
 from spool.archive.archive import Archive
 from spool.cli.composition import parts
-from spool.cli.output import Output
-from spool.cli.verb import Verb, add_stream_option, number_from_0, whole_number
+from spool.cli.options import add_config_option, add_stream_option, log_id
 from spool.clock import rfc3339
+from spool.command_line import Output, Verb
+from spool.command_line.options import number_from_0, whole_number
 from spool.event import SPOOL_HEADER
 from spool.format.position_header import decode_archived
 from spool.format.record_batch import Record, records
@@ -23,8 +24,9 @@ from spool.names import LogName
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
+    add_config_option(parser)
     add_stream_option(parser, required=True)
-    parser.add_argument("--log", required=True, help="the log; `ls --stream S` names them")
+    parser.add_argument("--log", type=log_id, required=True, help="the log; `ls --stream S` names them")
     parser.add_argument(
         "--from", dest="start", type=number_from_0, default=0, metavar="OFFSET", help="first offset (0)"
     )
@@ -100,7 +102,6 @@ def _print(event: dict[str, Any], *, only_value: bool) -> None:
 
 
 VERB = Verb(
-    help="print archived events as JSON",
     description="Events of one log from an offset on, in the order of the log, read from the object store.",
     add_options=_add_options,
     run=_run,

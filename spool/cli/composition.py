@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from spool import settings as spool_settings
@@ -11,7 +12,6 @@ from spool.audit.alarm_book import AlarmBook
 from spool.log.local_alarms import LocalAlarms
 from spool.settings import Places, Settings, StreamSettings
 from spool.store.object_store import ObjectStore
-from spool.store.s3_store import s3_store_from_places
 
 
 class Parts(NamedTuple):
@@ -21,10 +21,16 @@ class Parts(NamedTuple):
     places: Places
 
     def store(self) -> ObjectStore:
+        from spool.store.s3_store import s3_store_from_places  # boto3: 0.14 s that an append on disk does not need
+
         return s3_store_from_places(self.places)
 
     def archive(self) -> Archive:
         return Archive(self.store(), self.settings.root)
+
+    def kafka(self) -> Mapping[str, str]:
+        """The settings of the Kafka clients; SettingsError if no Kafka is configured."""
+        return {**(self.places.kafka or {}), "bootstrap.servers": self.places.kafka_bootstrap}
 
     def local_alarms(self) -> LocalAlarms:
         return LocalAlarms(self.places.folder)

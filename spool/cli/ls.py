@@ -9,16 +9,18 @@ from typing import Any
 from spool.archive.archive import Archive
 from spool.archive.log_extent import log_extents
 from spool.cli.composition import Parts, parts
-from spool.cli.output import Output
-from spool.cli.verb import Verb, add_stream_option, number_from_0, whole_number
+from spool.cli.options import add_config_option, add_stream_option, log_id
 from spool.clock import rfc3339
+from spool.command_line import Output, UsageError, Verb
+from spool.command_line.options import number_from_0, whole_number
 from spool.log.folder import log_folders, segment_files
 from spool.names import LogName
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
+    add_config_option(parser)
     add_stream_option(parser, required=False)
-    parser.add_argument("--log", default=None, help="the segments of this log, oldest first")
+    parser.add_argument("--log", type=log_id, default=None, help="the segments of this log, oldest first")
     parser.add_argument(
         "--from", dest="start", type=number_from_0, default=0, metavar="N", help="from segment N on (0)"
     )
@@ -34,7 +36,7 @@ def _run(options: argparse.Namespace, output: Output) -> int:
         output.table(_local(built, options.stream), empty="no segment on this host")
     elif options.log:
         if not options.stream:
-            raise SystemExit("ls: --log needs --stream")
+            raise UsageError("--log needs --stream", hint="`ls` lists the logs of all streams")
         rows = _segments(built.archive(), options)
         output.table(rows, empty=f"no object of {options.stream}/{options.log} from segment {options.start} on")
     else:
@@ -97,7 +99,6 @@ def _local(built: Parts, stream: str | None) -> list[dict[str, Any]]:
 
 
 VERB = Verb(
-    help="list logs and segments",
     description="Without --log: the logs of the archive. With --stream and --log: its segments, oldest first.",
     add_options=_add_options,
     run=_run,

@@ -10,19 +10,21 @@ from dataclasses import asdict
 from typing import Any
 
 from spool.cli.composition import Parts, parts
-from spool.cli.output import Output
-from spool.cli.verb import Verb, add_stream_option, whole_number
-from spool.errors import SettingsError, SpoolError
+from spool.cli.options import add_config_option, add_stream_option
+from spool.command_line import Output, Verb
+from spool.command_line.options import seconds, whole_number
+from spool.errors import SpoolError
 from spool.replay.replayer import Replayer, ReplaySummary
 from spool.replay.streams import drain_streams, most_urgent
 from spool.settings import StreamSettings
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
+    add_config_option(parser)
     add_stream_option(parser, required=False)
     parser.add_argument("--follow", action="store_true", help="go on until SIGTERM, through outages of any length")
     parser.add_argument("--max-events", type=whole_number, default=None, metavar="N", help="stop after about N events")
-    parser.add_argument("--seconds", type=float, default=None, metavar="S", help="stop after S seconds")
+    parser.add_argument("--seconds", type=seconds, default=None, metavar="S", help="stop after S seconds")
     parser.add_argument(
         "--instance", default=None, metavar="NAME", help="a stable name takes over at once after a kill"
     )
@@ -31,8 +33,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 def _run(options: argparse.Namespace, output: Output) -> int:
     built = parts(options)
-    if built.places.kafka is None:
-        raise SettingsError("no Kafka is configured", hint="set SPOOL_KAFKA_BOOTSTRAP=host:port")
+    built.kafka()  # no thread is started without a Kafka
     streams = built.streams(options.stream)
     if options.dry_run:
         return _print_plan(built, streams, options, output)
@@ -61,10 +62,8 @@ def _one_of(errors: Mapping[str, BaseException], output: Output) -> BaseExceptio
 
 def _replayer(built: Parts, stream: StreamSettings, options: argparse.Namespace) -> Replayer:
     store = built.store()
-    kafka = built.places.kafka or {}
-    return Replayer(
-        built.settings, stream, store, kafka, built.alarm_book(store), instance=getattr(options, "instance", None)
-    )
+    kafka = built.kafka()
+    return Replayer(built.settings, stream, store, kafka, built.alarm_book(store), instance=options.instance)
 
 
 def _print_plan(built: Parts, streams: list[StreamSettings], options: argparse.Namespace, output: Output) -> int:
@@ -79,14 +78,13 @@ def _print_summary(output: Output, stream: str, summary: ReplaySummary) -> None:
     row = {"stream": stream, **{name: value for name, value in asdict(summary).items() if name != "plan"}}
     sentence = f"{stream}: {summary.events:,} events in {summary.transactions} transactions"
     if summary.batches_laid_out_anew:
-        sentence += f", {summary.batches_laid_out_anew:,} batches laid out anew"
+        sentence += f", {summary.batches_laid_out_anew:,} batches laid out again"
     if summary.dead_letters:
         sentence += f", {summary.dead_letters:,} dead letters"
     output.result(row, sentence)
 
 
 VERB = Verb(
-    help="send archived events to Kafka, exactly once",
     description="Goes on after the checkpoint of each log. Safe to kill and to run again at any time.",
     add_options=_add_options,
     run=_run,

@@ -5,25 +5,24 @@ from __future__ import annotations
 import argparse
 
 from spool.cli.composition import parts
-from spool.cli.output import Output
-from spool.cli.verb import Verb, add_stream_option, number_from_0
-from spool.errors import SettingsError
+from spool.cli.options import add_config_option, add_stream_option, log_id
+from spool.command_line import Output, Verb
+from spool.command_line.options import number_from_0
 from spool.replay.rewind import RewindPlan, plan_rewind, rewind
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
+    add_config_option(parser)
     add_stream_option(parser, required=True)
-    parser.add_argument("--log", required=True, help="the log; `stats` and `ls` name them")
+    parser.add_argument("--log", type=log_id, required=True, help="the log; `stats` and `ls` name them")
     parser.add_argument("--to", type=number_from_0, required=True, metavar="SEGMENT", help="go on with this segment")
     parser.add_argument("--reason", default="", help="why; kept in the checkpoint")
-    parser.add_argument("--dry-run", action="store_true", help="only say what would come again; changes nothing")
+    parser.add_argument("--dry-run", action="store_true", help="only print what would come again; changes nothing")
 
 
 def _run(options: argparse.Namespace, output: Output) -> int:
     built = parts(options)
-    if built.places.kafka is None:
-        raise SettingsError("no Kafka is configured", hint="set SPOOL_KAFKA_BOOTSTRAP=host:port")
-    stream, store, kafka = built.settings.stream(options.stream), built.store(), built.places.kafka
+    stream, store, kafka = built.settings.stream(options.stream), built.store(), built.kafka()
     if options.dry_run:
         made = plan_rewind(built.settings, stream, store, kafka, log=options.log, to_segment=options.to)
     else:
@@ -46,8 +45,7 @@ def _sentence(made: RewindPlan, *, dry_run: bool) -> str:
 
 
 VERB = Verb(
-    help="send events again, or pass a gap",
-    description="Fences whoever replays the log, and commits where to go on. Say --dry-run first.",
+    description="Fences the replayer of the log and commits where to go on. Run it with --dry-run first.",
     add_options=_add_options,
     run=_run,
 )

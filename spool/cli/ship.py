@@ -7,13 +7,14 @@ import signal
 import threading
 
 from spool.cli.composition import parts
-from spool.cli.output import Output
-from spool.cli.verb import Verb
+from spool.cli.options import add_config_option
+from spool.command_line import Output, Verb
 from spool.errors import TerminalError
 from spool.shipping.shipper import Shipper, demand_all_shipped
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
+    add_config_option(parser)
     parser.add_argument("--follow", action="store_true", help="be this host's resident shipper until SIGTERM")
 
 
@@ -37,7 +38,6 @@ def _run(options: argparse.Namespace, output: Output) -> int:
 
 
 VERB = Verb(
-    help="put sealed segments into the object store",
     description="Once: seals and ships all that this host's folder holds. With --follow: the resident shipper.",
     add_options=_add_options,
     run=_run,

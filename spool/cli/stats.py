@@ -7,13 +7,14 @@ import argparse
 from spool import metrics
 from spool.audit.stats import stats
 from spool.cli.composition import parts
-from spool.cli.output import Output
-from spool.cli.verb import Verb, add_stream_option
+from spool.cli.options import add_config_option, add_stream_option
 from spool.clock import rfc3339
+from spool.command_line import Output, Verb
 from spool.errors import SpoolError
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
+    add_config_option(parser)
     add_stream_option(parser, required=False)
     parser.add_argument("--alarms", action="store_true", help="the alarms instead, open and closed")
 
@@ -46,8 +47,7 @@ def _run(options: argparse.Namespace, output: Output) -> int:
 
 
 VERB = Verb(
-    help="how far each log is: appended, archived, delivered",
-    description="A row a log. " + " ".join(f"{m.name} ({m.unit}): {m.meaning}." for m in metrics.METRICS),
+    description="One row for each log. " + " ".join(f"{m.name} ({m.unit}): {m.meaning}." for m in metrics.METRICS),
     add_options=_add_options,
     run=_run,
 )

@@ -7,23 +7,21 @@ import argparse
 from spool.audit.verify import verify
 from spool.audit.verify_report import demand_green
 from spool.cli.composition import parts
-from spool.cli.output import Output
-from spool.cli.verb import Verb, add_stream_option
-from spool.errors import SettingsError
+from spool.cli.options import add_config_option, add_stream_option
+from spool.command_line import Output, Verb
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
+    add_config_option(parser)
     add_stream_option(parser, required=False)
     parser.add_argument("--full", action="store_true", help="read every event, not only the notes of their delivery")
 
 
 def _run(options: argparse.Namespace, output: Output) -> int:
     built = parts(options)
-    if built.places.kafka is None:
-        raise SettingsError("no Kafka is configured", hint="set SPOOL_KAFKA_BOOTSTRAP=host:port")
     store = built.store()
     alarms = built.alarm_book(store)
-    kafka = built.places.kafka
+    kafka = built.kafka()
     reports = [
         verify(built.settings, stream, store, kafka, full=options.full, alarms=alarms)
         for stream in built.streams(options.stream)
@@ -35,8 +33,7 @@ def _run(options: argparse.Namespace, output: Output) -> int:
 
 
 VERB = Verb(
-    help="prove that Kafka has what the archive holds",
-    description="A row a log. Exit code 5 where something is missing, doubled, out of order, or the archive has a gap.",
+    description="One row for each log. Exit code 5: events or segments are missing, doubled or out of order.",
     add_options=_add_options,
     run=_run,
 )

@@ -101,7 +101,7 @@ def test_one_host_down_fails_alone(hosts: tuple[CollectorHost, CollectorHost], t
     broken.change(port=1)
     settings(tmp_path / "collectors.yml", broken, up)
     code, lines = sync(tmp_path)
-    assert code == 75
+    assert code == 3
     assert {line["collector"]: line.get("error") for line in lines} == {
         "collector_a": None,
         "collector_b": "HostUnreachable",

@@ -5,6 +5,8 @@ import json
 import pytest
 
 from include.measurements import __main__ as command
+from include.measurements import commands
+from spool.command_line import ExitCode
 from tests.fakes.memory_measurements import MemoryMeasurements
 from tests.support.measurement_state import MeasurementState
 
@@ -14,8 +16,8 @@ def store(monkeypatch: pytest.MonkeyPatch) -> MemoryMeasurements:
     made = MemoryMeasurements()
     monkeypatch.delenv("SPOOL_FOLDER", raising=False)
     monkeypatch.setenv("SPILLWAY_MONGO_IMPORT_URI", "mongodb://user:s3cret@127.0.0.1/measurements")
-    monkeypatch.setattr(command, "MeasurementStore", lambda database: made)
-    monkeypatch.setattr(command.mongo, "database", lambda uri: None)
+    monkeypatch.setattr(commands, "MeasurementStore", lambda database: made)
+    monkeypatch.setattr(commands.mongo, "database", lambda uri: None)
     monkeypatch.setattr("include.measurements.load.pipeline.observations", lambda *_: [])
     return made
 
@@ -72,11 +74,11 @@ def test_an_address_that_is_none_does_not_show_its_password(
     assert "s3cr" not in "".join(capsys.readouterr())
 
 
-def test_another_run_at_work_gives_75(
+def test_another_run_at_work_means_try_again(
     state: MeasurementState, store: MemoryMeasurements, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with state.folders.alone("measurements"):
-        assert run(state, capsys, "publish")[0] == 75
+        assert run(state, capsys, "publish")[0] == ExitCode.TRY_AGAIN
 
 
 def test_restore_shows_its_plan_unless_told_to_act(

@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from include.measurements.collect import __main__ as command
+from spool.command_line import ExitCode
 
 
 @pytest.fixture
@@ -50,14 +51,14 @@ def test_a_host_that_needs_a_person_fails_alone_and_decides_the_exit_code(
     assert rows[1]["files"] == 1
 
 
-def test_a_host_that_may_do_better_next_time_gives_75(place: Path) -> None:
+def test_a_host_that_may_do_better_next_time_means_try_again(place: Path) -> None:
     (place / "north/b1.manifest").write_text("0" * 64 + "  r\n")
-    assert sync(place) == 75
+    assert sync(place) == ExitCode.TRY_AGAIN
 
 
 def test_an_unknown_host_names_the_known_ones(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert sync(place, "--host", "east") == 1
-    assert "north, south" in capsys.readouterr().out
+    assert "north, south" in capsys.readouterr().err
 
 
 def test_a_host_that_announces_needs_somebody_who_listens(place: Path, capsys: pytest.CaptureFixture[str]) -> None:

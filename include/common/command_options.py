@@ -1,0 +1,35 @@
+"""The options and ports that several commands of the features have."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from include.common.emit import Emit, no_events
+from include.common.spool_events import spool_events
+
+
+def add_state_option(parser: argparse.ArgumentParser) -> None:
+    state = Path(os.environ.get("SPILLWAY_STATE", "state"))
+    parser.add_argument("--state", type=Path, default=state, help="the state folder (%(default)s)")
+
+
+def add_installation_option(parser: argparse.ArgumentParser) -> None:
+    installation = os.environ.get("SPILLWAY_INSTALLATION", "local")
+    parser.add_argument("--installation", default=installation, help="whose counts these are (%(default)s)")
+
+
+def add_config_option(parser: argparse.ArgumentParser, default: Path) -> None:
+    parser.add_argument("--config", type=Path, default=default, help="the settings file (%(default)s)")
+
+
+def events_of(stream: str, source: str) -> Emit:
+    """Onto `stream` of the spool folder in SPOOL_FOLDER, durable on disk; without that variable, no events."""
+    if not (folder := os.environ.get("SPOOL_FOLDER", "")):
+        return no_events
+    from spool import settings
+    from spool.intake.client import SpoolClient
+
+    client = SpoolClient(Path(folder), settings.load())
+    return spool_events(lambda to, events: client.append(to, events, acknowledgement="disk"), stream, source)

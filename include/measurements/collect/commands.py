@@ -1,0 +1,93 @@
+"""The verbs of `python -m include.measurements.collect`."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import signal
+from pathlib import Path
+
+from include.common.command_options import (
+    add_config_option,
+    add_installation_option,
+    add_state_option,
+    events_of,
+)
+from include.common.stage_ledger import StageLedger
+from include.measurements import batch_manifest
+from include.measurements.collect import announcements, composition, config
+from include.measurements.collect.errors import SyncCancelled
+from spool.command_line import Output, Verb
+from spool.command_line.exit_codes import worst
+from spool.errors import SettingsError, SpoolError
+
+STREAM = "measurements"
+
+
+def _sync(options: argparse.Namespace, output: Output) -> int:
+    signal.signal(signal.SIGTERM, _cancel)
+    hosts = config.load(options.config)
+    if unknown := set(options.host) - hosts.keys():
+        raise SettingsError(f"unknown host {sorted(unknown)[0]!a}", hint=f"known are {', '.join(sorted(hosts))}")
+    options.state.mkdir(parents=True, exist_ok=True)
+    errors: list[SpoolError] = []
+    with StageLedger(options.state, options.installation) as ledger:
+        for collector in (hosts[name] for name in options.host or hosts):
+            try:
+                summary = composition.sync_one(
+                    collector,
+                    options.state,
+                    ledger,
+                    events_of(STREAM, "spillway/collectors"),
+                    _announcements(options.announcements),
+                )
+            except SyncCancelled:
+                raise
+            except SpoolError as error:
+                errors.append(error)
+                output.error(error, about={"collector": collector.id})
+            else:
+                output.fields({**dataclasses.asdict(summary), "batches": len(summary.batches)})
+    return worst(errors)
+
+
+def _announce(options: argparse.Namespace, output: Output) -> int:
+    manifest = batch_manifest.hashed(options.host_folder / "outgoing" / options.batch)
+    announcement = announcements.announcement_of(options.collector, options.batch, manifest)
+    print(announcements.encode(announcement).decode())
+    return 0
+
+
+def _announcements(path: Path | None) -> composition.OpenAnnouncements | None:
+    return (lambda: announcements.AnnouncementFile(path)) if path is not None else None
+
+
+def _cancel(number: int, frame: object) -> None:
+    raise SyncCancelled("stopped by SIGTERM", hint="run it again: it continues where it stopped")
+
+
+def _sync_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--host", action="append", default=[], help="only this one (may be repeated)")
+    add_config_option(parser, config.DEFAULT_FILE)
+    add_state_option(parser)
+    add_installation_option(parser)
+    parser.add_argument("--announcements", type=Path, help="a file of announcements, for hosts that announce")
+
+
+def _announce_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("collector")
+    parser.add_argument("batch")
+    parser.add_argument("host_folder", type=Path)
+
+
+SYNC = Verb(
+    "Pulls what is finished, one line for each host. A host that fails does not keep the others from their turn.",
+    _sync_options,
+    _sync,
+)
+ANNOUNCE = Verb(
+    "On a collector: prints the announcement of a finished batch as one JSON line, for "
+    "`python -m spool append --stream collector_batches`.",
+    _announce_options,
+    _announce,
+)
