@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -108,11 +107,9 @@ def test_half_an_answer_is_no_answer(store: S3Store, proxy: S3Proxy) -> None:
 
 def test_a_call_ends_in_time_though_the_store_says_nothing(seaweed: Seaweed, proxy: S3Proxy) -> None:
     store = S3Store(seaweed.client(proxy.endpoint), seaweed.bucket(), call_s=0.3)
-    proxy.faults[:] = [ProxyFault("PUT", "stall", seconds=3)]
-    started = time.monotonic()
+    proxy.faults[:] = [ProxyFault("PUT", "stall", seconds=3600)]
     with pytest.raises(StoreUnavailable, match=r"no answer within 0\.3 s"):
         store.put_if_absent("r/a", b"", {})
-    assert time.monotonic() - started < 3
 
 
 def test_a_body_that_was_changed_on_the_way_is_refused_by_the_store(seaweed: Seaweed) -> None:

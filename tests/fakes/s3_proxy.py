@@ -60,6 +60,7 @@ class S3Proxy:
         self._target = (host, port)
         self._delayed: list[_Request] = []
         self._mutex = threading.Lock()
+        self._closed = threading.Event()
         proxy = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -101,6 +102,7 @@ class S3Proxy:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._closed.set()
         self._server.shutdown()
         self._server.server_close()
 
@@ -135,7 +137,7 @@ class S3Proxy:
             others = {name: value for name, value in headers.items() if "checksum" not in name.lower()}
             self._answer(client, request, status, {**others, "x-amz-checksum-sha256": "A" * 43 + "="}, body)
         elif fault.kind == "stall":
-            time.sleep(fault.seconds)
+            self._closed.wait(fault.seconds)
             client.close_connection = True
         else:
             body = f"<?xml version='1.0'?><Error><Code>{fault.code}</Code><Message>no</Message></Error>".encode()

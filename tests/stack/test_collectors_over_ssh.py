@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +20,7 @@ from include.measurements.collect.errors import HostRefused, HostUnreachable
 from include.measurements.collect.rsync_transport import RsyncTransport, ssh_command
 from tests.support.collector_host import CollectorHost
 from tests.support.ssh_host import SSHD, ssh_host
+from tests.support.waiting import until
 
 pytestmark = [
     pytest.mark.stack,
@@ -208,19 +208,14 @@ def test_a_cancelled_sync_leaves_no_process_and_no_file_under_its_final_name(
         env={name: value for name, value in os.environ.items() if not name.startswith("SPOOL_")},
     )  # fmt: skip
     coming = tmp_path / "state/collecting/collector_a"
-    until = time.monotonic() + 30
-    while not list(coming.rglob(".big.*")) and time.monotonic() < until:
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.005)
+    until(lambda: list(coming.rglob(".big.*")) or process.poll() is not None, "the file is coming", every_s=0.005)
+    assert process.poll() is None, process.communicate()
     children = children_of(process)
     assert children
     process.send_signal(end)
-    process.communicate(timeout=30)
+    process.communicate(timeout=120)
     assert process.returncode == (-end if end == signal.SIGKILL else 1)
-    until = time.monotonic() + 20
-    while any(Path(f"/proc/{child}").exists() for child in children) and time.monotonic() < until:
-        time.sleep(0.05)
-    assert not [child for child in children if Path(f"/proc/{child}").exists()]
+    until(lambda: not [child for child in children if Path(f"/proc/{child}").exists()], "its children have ended")
     assert not list((tmp_path / "state/raw").rglob("big"))
     assert len(host.files()) == 1
     assert sync(tmp_path)[0] == 0

@@ -15,6 +15,7 @@ from stack.place import Place, StackProblem
 from stack.service import require_way_in
 from tests.support.local_stack import LocalStack
 from tests.support.ports import is_free
+from tests.support.waiting import until
 
 CHEAP = "collector_a,collector_b"
 WITH_S3 = "s3,collector_a"
@@ -34,11 +35,8 @@ def make_stack():
         stack.remove()
 
 
-def wait_until(condition, seconds=30):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "did not happen"
-        time.sleep(0.1)
+def wait_until(condition):
+    until(condition, "the stack is so", every_s=0.1)
 
 
 def test_up_twice_changes_nothing_and_down_leaves_nothing(make_stack):
@@ -154,10 +152,7 @@ def test_two_ups_at_once_start_one_stack(make_stack):
     assert [run.returncode for run in runs] == [0, 0], runs
     assert sum("ready in" in run.stdout for run in runs) == 1
     # Supervisor and sshd; sshd has a child for a moment after every probe.
-    deadline = time.monotonic() + 20
-    while len(processes.leftovers(stack.place)) > 2 and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert len(processes.leftovers(stack.place)) == 2
+    wait_until(lambda: len(processes.leftovers(stack.place)) == 2)
 
 
 def test_a_taken_port_is_named(make_stack):

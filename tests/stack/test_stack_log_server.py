@@ -1,29 +1,26 @@
 """Logs of running tasks are served on loopback only, and to nobody without Airflow's signature."""
 
 import os
-import socket
 import subprocess
-import time
 import urllib.error
 import urllib.request
 from pathlib import Path
 
 import pytest
 
-from stack.place import HOST, REPOSITORY, Place
+from stack.place import HOST, OFFSETS, REPOSITORY, Place
 from stack.services import airflow
+from tests.support import local_stack, ports
+from tests.support.waiting import until
 
-BASES = range(21000, 22600, 100)
 LISTENING = "0A"
 
 
 @pytest.fixture
 def place(tmp_path):
-    for base in reversed(BASES):
-        with socket.socket() as probe:
-            if probe.connect_ex((HOST, Place(tmp_path, base).port("airflow_logs"))):
-                return Place(tmp_path, base)
-    return pytest.fail("no free port")
+    base = ports.reserve(local_stack.BASES, [OFFSETS["airflow_logs"]])
+    yield Place(tmp_path, base)
+    ports.release(base)
 
 
 @pytest.fixture
@@ -37,11 +34,8 @@ def log_server(place):
             service.command, env={**os.environ, **service.environment}, cwd=REPOSITORY, stdout=output, stderr=output
         )
     try:
-        deadline = time.monotonic() + 90
-        while not service.ready():
-            assert process.poll() is None, place.path("output").read_text()
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+        until(lambda: service.ready() or process.poll() is not None, "the server answers", every_s=0.1)
+        assert process.poll() is None, place.path("output").read_text()
         yield service.ports[0]
     finally:
         process.kill()

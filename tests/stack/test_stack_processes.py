@@ -4,13 +4,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from stack import processes
 from stack.place import Place
+from tests.support.waiting import until
 
 FORKS = """
 import os, subprocess, sys
@@ -45,9 +45,7 @@ def test_members_of_the_recorded_session_are_found_when_its_leader_has_gone(plac
     processes.record_session(place, leader)
     assert set(processes.leftovers(place)) == {leader, inner, outer}
     os.kill(leader, signal.SIGKILL)
-    deadline = time.monotonic() + 10
-    while processes.is_alive(leader) and time.monotonic() < deadline:
-        time.sleep(0.05)
+    until(lambda: not processes.is_alive(leader), "the leader has ended")
     assert set(processes.leftovers(place)) == {inner, outer}
     assert processes.end(place) == 2
     assert processes.leftovers(place) == []
@@ -88,7 +86,5 @@ def test_groups_below_are_those_that_a_signal_to_the_ancestor_misses(family):
     leader, inner, _outer = family
     assert processes.groups_below(leader) == [inner]
     processes.signal_groups([inner], signal.SIGKILL)
-    deadline = time.monotonic() + 10
-    while Path(f"/proc/{inner}").exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
+    until(lambda: not Path(f"/proc/{inner}").exists(), "the inner one has ended")
     processes.signal_groups([inner], signal.SIGKILL)  # nobody there: nothing happens

@@ -14,3 +14,8 @@ def until(condition: Callable[[], object], what: str, *, limit_s: float = LIMIT_
     while not condition():
         assert time.monotonic() < deadline, f"not within {limit_s:g} s: {what}"
         time.sleep(every_s)
+
+
+def wait_for(condition: Callable[[], object], limit_s: float = LIMIT_S) -> None:
+    """`until`, where the condition says by itself what is waited for."""
+    until(condition, "the condition", limit_s=limit_s)

@@ -3,7 +3,6 @@
 import os
 import signal
 import socket
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from include.common.limited_process import (
     Shown,
 )
 from include.common.socket_filter import filter_program
+from tests.support.waiting import until
 
 PROBE = Path(__file__).parents[2] / "support" / "sandbox_probe"
 LIMITS = Limits(memory_bytes=256 * 1024 * 1024, processor_s=30)
@@ -156,14 +156,14 @@ def test_it_does_not_outlive_us(tmp_path: Path) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
     os.waitpid(child, 0)
     pid = int((tmp_path / "pid").read_text())
-    for _ in range(500):
-        try:
-            if "Z" in Path(f"/proc/{pid}/stat").read_text().split(")")[1]:
-                return
-        except (FileNotFoundError, ProcessLookupError):
-            return
-        time.sleep(0.01)
-    pytest.fail("the sandbox is still running")
+    until(lambda: _has_ended(pid), "the sandbox has ended")
+
+
+def _has_ended(pid: int) -> bool:
+    try:
+        return "Z" in Path(f"/proc/{pid}/stat").read_text().split(")")[1]
+    except (FileNotFoundError, ProcessLookupError):
+        return True
 
 
 def test_nothing_starts_without_bubblewrap(monkeypatch: pytest.MonkeyPatch) -> None:

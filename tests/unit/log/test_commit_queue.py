@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 
 import pytest
@@ -17,6 +16,7 @@ from spool.format.record_batch import records
 from spool.log import commit_queue
 from spool.log.commit_queue import COMMITS_WAITING_MAX, CommitQueue
 from spool.log.pending_commit import PendingCommit
+from tests.support.waiting import until
 
 
 class Writer:
@@ -64,7 +64,7 @@ def in_threads(*works: Callable[[], object]) -> Callable[[], list[object]]:
 
     def join() -> list[object]:
         for thread in threads:
-            thread.join(10)
+            thread.join(120)
             assert not thread.is_alive()
         return results
 
@@ -72,10 +72,7 @@ def in_threads(*works: Callable[[], object]) -> Callable[[], list[object]]:
 
 
 def wait_until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.001)
+    until(condition, "the queue is so", every_s=0.001)
 
 
 def test_calls_that_come_while_one_writes_share_the_next_commit() -> None:

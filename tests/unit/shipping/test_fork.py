@@ -19,8 +19,8 @@ from spool.shipping.log_shipper import LogShipper
 from spool.shipping.ship_lock import ShipLock
 from spool.store.keys import segment_key
 from tests.fakes.memory_store import Fault, MemoryStore
-from tests.support.conditions import wait_for
 from tests.support.spool_host import ROOT, RecordedAlarms, SpoolHost, archived, settings, values
+from tests.support.waiting import wait_for
 
 
 @pytest.fixture

@@ -23,8 +23,8 @@ from spool.shipping import log_shipper, log_turn
 from spool.shipping.shipper import Shipper
 from spool.store.keys import segment_key
 from tests.fakes.memory_store import Fault, MemoryStore
-from tests.support.conditions import wait_for
 from tests.support.spool_host import ROOT, RecordedAlarms, archived
+from tests.support.waiting import wait_for
 
 STREAMS = ("alpha", "beta", "gamma")
 FOREVER = 10**9

@@ -16,8 +16,8 @@ from spool.shipping import ship_lock
 from spool.shipping.ship_lock import ShipLock, somebody_ships
 from spool.shipping.waiter import wait_until_shipped
 from tests.fakes.memory_store import Fault, MemoryStore
-from tests.support.conditions import wait_for
 from tests.support.spool_host import SpoolHost, values
+from tests.support.waiting import wait_for
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from spool import file_lock
 from spool.clock import Deadline
 from spool.errors import LockTimeout
 from spool.file_lock import FileLock, is_locked, locked
+from tests.support.waiting import until
 
 
 @pytest.fixture
@@ -53,10 +54,7 @@ def fork(work: Callable[[], object]) -> int:
 
 
 def wait_until(condition: Callable[[], object]) -> None:
-    give_up = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < give_up
-        time.sleep(0.001)
+    until(condition, "the lock is so", every_s=0.001)
 
 
 def test_a_lock_that_another_process_holds_is_refused_at_the_deadline_and_names_it(path: Path) -> None:
