@@ -38,10 +38,12 @@ from include.measurements.sanitize import config
 from include.measurements.sanitize.bridge_map import BridgeMap, parse_map
 from include.measurements.sanitize.known_tests import KnownTests
 from include.measurements.sanitize.outline import Outlines
+from include.measurements.sanitize.report_secrets import ReportSecrets
 from include.measurements.sanitize.rules import Rules
-from include.measurements.sanitize.sanitize_report import Reading, Verdict, sanitize_report
+from include.measurements.sanitize.sanitize_report import Reading, sanitize_report
 from include.measurements.sanitize.secret_forms import Secrets
 from include.measurements.sanitize.slicing import slices
+from include.measurements.sanitize.verdict import Verdict
 from include.measurements.sanitize.yaml_document import DocumentLimits
 
 SETTINGS = config.load()
@@ -162,7 +164,7 @@ def bridge_map() -> bytes:
 def sanitize(content: bytes, bridges: BridgeMap, secrets: Secrets) -> tuple[float, bytes, Verdict]:
     target = io.BytesIO()
     reading = Reading(SETTINGS.document_bytes_max, DocumentLimits(SETTINGS.depth_max, SETTINGS.nodes_max))
-    rules, tests = Rules(bridges, secrets, "hold"), KnownTests(SETTINGS.tests)
+    rules, tests = Rules(ReportSecrets(bridges, secrets, "hold")), KnownTests(SETTINGS.tests)
     started = time.process_time()
     verdict = sanitize_report(io.BytesIO(content), target, "c/b/x", rules, tests, reading)
     seconds = time.process_time() - started

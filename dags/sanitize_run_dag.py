@@ -16,6 +16,9 @@ task leaves each report in one folder; the next run goes on where it died.
   a fresh one. Where no report waits, the map is not looked at.
 - `SandboxUnavailable`: bubblewrap or user namespaces are missing on this worker. Nothing was read.
 - `SettingsError`: config/sanitize.yml, or states on two file systems.
+- `MachineFault`: no space, no memory, a failing disk. No report was judged by it; tried again.
+- `MeasurementReportsStuck`: some reports can neither be judged nor moved; the others went on. Look at the rights of the
+  folders in raw.
 - `AnotherRun`: tried again.
 - Reports in `quarantine` or `errored`: docs/runbooks/quarantined-measurement-reports.md.
 """

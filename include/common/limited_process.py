@@ -136,6 +136,11 @@ class LimitedProcess:
         """Of the outermost process, ours to wait for."""
         return self._process.pid
 
+    @property
+    def exit_code(self) -> int | None:
+        """Of the ended process, as subprocess gives it; None while it runs."""
+        return self._process.returncode
+
     def __enter__(self) -> Self:
         return self
 
@@ -173,6 +178,10 @@ class LimitedProcess:
             chunk = os.read(self._process.stdout.fileno(), 65536)
             self._rest += chunk
             if not chunk or len(self._rest) > LINE_BYTES_MAX:
+                if not chunk:
+                    # It is ending by itself: how it ended says whose fault it was.
+                    with suppress(subprocess.TimeoutExpired):
+                        self._process.wait(_ENDING_S)
                 self.kill()
                 raise ChildEnded
         line, _, self._rest = self._rest.partition(b"\n")

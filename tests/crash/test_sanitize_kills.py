@@ -11,9 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from include.measurements.sanitize import pipeline
 from include.measurements.sanitize import redrive as redriving
-from include.measurements.sanitize.settle import STEPS
+from include.measurements.sanitize.settle import FEATURE, STEPS
 from spool import failpoints
 from tests.support.killed_child import run_until_killed
 from tests.support.raw_batches import RawBatches, report
@@ -68,7 +67,7 @@ def check_finished(raw: RawBatches) -> None:
 
 
 def test_every_failpoint_of_the_sanitizer_is_killed_at() -> None:
-    assert pipeline.FEATURE == "sanitize"
+    assert FEATURE == "sanitize"
     declared = {name for name in failpoints.NAMES if name.startswith("sanitize.")}
     assert declared == {*PER_REPORT, *PER_BATCH, *PER_ORIGINAL, "sanitize.redrive.moved", "sanitize.redrive.told"}
 

@@ -72,6 +72,7 @@ def test_reports_go_where_they_belong_and_only_counts_leave_the_task(run, raw, c
         "errored": 0,
         "bad_documents": 0,
         "refused": 0,
+        "stuck": 0,
         "left": False,
     }
     assert raw.places()["north/b1/y"] == ["staging"]

@@ -15,8 +15,8 @@ import os
 import zlib
 from pathlib import Path
 
-from include.common.atomic_files import COPIES_MAX, fsync_folder
-from include.measurements.sanitize.errors import ArchiveDiffers
+from include.common.atomic_files import COPIES_MAX, fsync_folder, temporary_path
+from include.measurements.sanitize.errors import ArchiveDiffers, MachineFault
 from spool import failpoints
 
 SUFFIX = ".gz"
@@ -35,13 +35,16 @@ def keep_original(original: Path, archived: Path, sha256: str, level: int) -> Pa
     if exists:
         return target
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    temporary = target.with_name(f".{target.name}.new")
+    temporary = temporary_path(target)
     temporary.unlink(missing_ok=True)
     try:
         if _pack(original, temporary, level) != sha256:
-            raise ArchiveDiffers(f"{original} is not what its manifest says", hint="was it changed by hand?")
+            raise ArchiveDiffers("an original is not what its manifest says", hint="was it changed by hand?")
         if unpacked_sha256(temporary) != sha256:
-            raise ArchiveDiffers(f"{temporary} does not unpack to its original", hint="look at the disk; raw was kept")
+            # What is read back is not what was written: no report can be kept on this disk.
+            raise MachineFault(
+                "a packed original does not unpack to what was packed", hint="look at the disk; raw was kept"
+            )
         failpoints.reach("sanitize.archive.packed")
         os.link(temporary, target)
         fsync_folder(target.parent)
@@ -69,7 +72,9 @@ def _place(archived: Path, sha256: str) -> tuple[Path, bool]:
             return target, False
         if unpacked_sha256(target) == sha256:
             return target, True
-    raise ArchiveDiffers(f"{archived} has {COPIES_MAX} versions", hint="something runs in a circle; look at raw")
+    raise ArchiveDiffers(
+        f"an original is archived in {COPIES_MAX} versions", hint="something runs in a circle; look at raw"
+    )
 
 
 def _pack(original: Path, target: Path, level: int) -> str:

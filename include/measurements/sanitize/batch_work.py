@@ -3,7 +3,8 @@ The note that a batch was begun, and the verdicts on its reports until they are 
 
     sanitizing/<collector>/<batch>/manifest.json      path to sha256 of the originals: the batch was found to match
                                    taken              its reports are in the counts
-                                   <n>.out            sanitized bytes of report n, while it is being made
+                                   <n>.out            sanitized bytes of report n, until they replace the original
+                                   sandbox/           where the process in the sandbox writes, and nobody else
                                    <n>.verdict.json   what is to become of report n
 
 Report n is the n-th path of the sorted manifest. A name here is never longer than a number, whatever the report's is.
@@ -15,10 +16,11 @@ import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
 from include.common.atomic_files import fsync_folder, remove_empty_folders, write_durably
 from include.measurements.batch_manifest import MANIFEST_SUFFIX, Manifest
+from include.measurements.sanitize.verdict import Verdict
 from include.measurements.state_folders import StateFolders
 
 _MANIFEST = "manifest.json"
@@ -31,6 +33,27 @@ class Batch(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.collector}/{self.name}"
+
+
+class NotedVerdict(NamedTuple):
+    """
+    What is to become of a report, as it lies on disk.
+
+    sha256    of the bytes that are in raw once the verdict is carried out
+    """
+
+    verdict: Verdict
+    sha256: str
+
+    def encode(self) -> str:
+        return json.dumps(self.verdict.encode() | {"sha256": self.sha256}, sort_keys=True)
+
+    @classmethod
+    def decode(cls, text: bytes) -> NotedVerdict:
+        """ValueError where it is none; notes of before rules 2 also name the archived file, which nobody reads."""
+        note = json.loads(text)
+        fields = {name: value for name, value in note.items() if name not in ("sha256", "archived")}
+        return cls(Verdict.decode(fields), str(note["sha256"]))
 
 
 @dataclass(frozen=True)
@@ -78,15 +101,14 @@ class BatchWork:
     def out_name(self, number: int) -> str:
         return f"{number}.out"
 
-    def write_verdict(self, number: int, verdict: dict[str, Any]) -> None:
-        write_durably(self._verdict_path(number), json.dumps(verdict, sort_keys=True))
+    def write_verdict(self, number: int, noted: NotedVerdict) -> None:
+        write_durably(self._verdict_path(number), noted.encode())
 
-    def verdict(self, number: int) -> dict[str, Any] | None:
+    def verdict(self, number: int) -> NotedVerdict | None:
         try:
-            verdict: dict[str, Any] = json.loads(self._verdict_path(number).read_bytes())
+            return NotedVerdict.decode(self._verdict_path(number).read_bytes())
         except FileNotFoundError:
             return None
-        return verdict
 
     def is_taken(self) -> bool:
         """Its reports are in the counts already; those that are not open there any more are settled."""

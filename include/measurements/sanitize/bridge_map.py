@@ -56,12 +56,18 @@ class BridgeMap:
 def parse_map(text: bytes) -> BridgeMap:
     """BridgeMapInvalid where it is no JSON object, is empty, or has an entry without a usable fingerprint."""
     try:
-        document = json.loads(text)
+        document = json.loads(text.decode(), object_pairs_hook=_without_repeated_keys)
+    except BridgeMapInvalid:
+        raise
     except (ValueError, RecursionError):
         raise BridgeMapInvalid("it is not JSON") from None
     if not isinstance(document, dict) or not document:
         raise BridgeMapInvalid("it has no bridges")
-    return BridgeMap(_bridge(number, key, entry) for number, (key, entry) in enumerate(document.items(), 1))
+    bridges = [_bridge(number, key, entry) for number, (key, entry) in enumerate(document.items(), 1)]
+    addresses = [bridge.address for bridge in bridges if bridge.address]
+    if len(set(addresses)) != len(addresses):
+        raise BridgeMapInvalid("it has an address twice, in two spellings")
+    return BridgeMap(bridges)
 
 
 def parse_address(text: str) -> Address | None:
@@ -80,6 +86,13 @@ def hashed(fingerprint: str) -> str:
     return hashlib.sha1(bytes.fromhex(fingerprint), usedforsecurity=False).hexdigest()
 
 
+def _without_repeated_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """JSON keeps the last of two values of one key; the bridge of the first would be secret to nobody."""
+    if len(dict(pairs)) != len(pairs):
+        raise BridgeMapInvalid("it has a key twice")
+    return dict(pairs)
+
+
 def _bridge(number: int, key: str, entry: object) -> Bridge:
     if not isinstance(entry, dict):
         raise BridgeMapInvalid(f"entry {number} is no object")
@@ -87,6 +100,8 @@ def _bridge(number: int, key: str, entry: object) -> Bridge:
     fingerprint = FINGERPRINT.match(str(entry.get("fingerprint", alone[1] if alone else "")).strip())
     if fingerprint is None or (address is None and alone is None):
         raise BridgeMapInvalid(f"entry {number} has no usable address or fingerprint")
+    if alone is not None and alone[1].lower() != fingerprint[1].lower():
+        raise BridgeMapInvalid(f"entry {number} has two fingerprints")
     texts = [entry.get(name) for name in ("distributor", "transport")]
     if not all(text is None or isinstance(text, str) for text in texts):
         raise BridgeMapInvalid(f"entry {number}: distributor and transport must be text")

@@ -16,7 +16,9 @@ from include.common.command_options import (
 )
 from include.common.emit import Emit
 from include.common.stage_ledger import StageLedger
+from include.measurements.batch_manifest import MANIFEST_SUFFIX
 from include.measurements.sanitize import config, pipeline
+from include.measurements.sanitize.errors import NoBatches
 from include.measurements.sanitize.explain import explain
 from include.measurements.sanitize.redrive import find, redrive
 from include.measurements.sanitize.settle import Report
@@ -29,6 +31,8 @@ STREAM = "measurements"
 
 def _run(options: argparse.Namespace, output: Output) -> int:
     settings = config.load(options.config)
+    if options.input is not None:
+        _check_layout(options.input)
     options.state.mkdir(parents=True, exist_ok=True)
     with (
         StageLedger(options.state, options.installation) as ledger,
@@ -50,6 +54,18 @@ def _run(options: argparse.Namespace, output: Output) -> int:
     return 0
 
 
+def _check_layout(raw: Path) -> None:
+    """NoBatches where files are in no batch: `run` would do nothing with them, and say nothing."""
+    has_batches = any(raw.glob(f"*/*{MANIFEST_SUFFIX}"))
+    loose = sum(file.is_file() for file in (raw.iterdir() if has_batches else raw.rglob("*")))
+    if loose or not raw.is_dir():
+        raise NoBatches(
+            f"{loose} files of the input folder are in no batch",
+            hint="the input folder holds <collector>/<batch>/ with files, and beside it <collector>/<batch>.manifest"
+            " with a line `sha256  path` for each: `cd BATCH && sha256sum * > ../BATCH.manifest`",
+        )
+
+
 def _explain(options: argparse.Namespace, output: Output) -> int:
     folders = StateFolders(options.state) if options.state.exists() else None
     explanation = explain(options.file, folders, options.bridges, config.load(options.config))
@@ -64,8 +80,8 @@ def _redrive(options: argparse.Namespace, output: Output) -> int:
         redrive(folders, held, _events())
     verb = "would go" if options.dry_run else "went"
     for item in held:
-        row = {"file": item.report, "reason": item.reason, "to": item.source, "dry_run": options.dry_run}
-        output.result(row, f"{item.report} ({item.reason}) {verb} back to {item.source}")
+        row = {"file": item.shown, "reason": item.reason, "to": item.source, "dry_run": options.dry_run}
+        output.result(row, f"{item.shown} ({item.reason}) {verb} back to {item.source}")
     return 0
 
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from include.measurements.sanitize.bridge_map import BridgeMap, BridgeMapInvalid, parse_map
 from include.measurements.sanitize.errors import BridgeMapRefused
 from include.measurements.sanitize.known_tests import KnownTests
-from include.measurements.sanitize.rules import UnmappedPolicy
+from include.measurements.sanitize.report_secrets import UnmappedPolicy
 from spool import config_file
 from spool.config_file import Block, Each, Key, WrongKey
 
@@ -58,6 +58,19 @@ class SanitizeSettings(Block):
         ),
     ]
     document_s: Annotated[int, Key("a document that takes longer is left out", "s", at_least=1, at_most=3600)]
+    documents_max: Annotated[
+        int,
+        Key(
+            "a measurement report of more documents goes to quarantine",
+            unit="documents",
+            at_least=1,
+            at_most=100_000_000,
+        ),
+    ]
+    report_s: Annotated[
+        int,
+        Key("a measurement report that takes more processor time goes to quarantine", "s", at_least=1, at_most=1500),
+    ]
     memory_bytes: Annotated[
         int,
         Key(
@@ -93,6 +106,15 @@ def load(path: Path = DEFAULT_FILE) -> SanitizeSettings:
 
 def load_bridges(path: Path, days_max: int, now_s: float | None = None) -> BridgeMap:
     """The map; BridgeMapRefused, which says why without repeating its contents, where it cannot be relied on."""
+    return _checked_map(path, days_max, now_s)[1]
+
+
+def bridge_map_text(path: Path, days_max: int) -> str:
+    """The same as text, for the process in the sandbox: what was checked is what it gets."""
+    return _checked_map(path, days_max)[0]
+
+
+def _checked_map(path: Path, days_max: int, now_s: float | None = None) -> tuple[str, BridgeMap]:
     hint = "nothing was moved; get a fresh map and run again"
     try:
         status = path.stat()
@@ -105,4 +127,4 @@ def load_bridges(path: Path, days_max: int, now_s: float | None = None) -> Bridg
     age_days = ((time.time() if now_s is None else now_s) - status.st_mtime) / DAY_S
     if age_days > days_max:
         raise BridgeMapRefused(f"the bridge map {path} is {age_days:.0f} days old, {days_max} are allowed", hint=hint)
-    return bridges
+    return content.decode(), bridges

@@ -19,7 +19,7 @@ from include.measurements.sanitize.archive import SUFFIX
 from include.measurements.sanitize.config import SanitizeSettings
 from include.measurements.sanitize.errors import NoSuchMeasurementReport
 from include.measurements.sanitize.reader import Reader, Touched
-from include.measurements.sanitize.sanitize_report import Verdict
+from include.measurements.sanitize.verdict import Verdict
 from include.measurements.state_folders import HELD_KINDS, StateFolders
 
 _NAME = "report"
@@ -32,7 +32,7 @@ class Explanation:
     touched: tuple[Touched, ...]
 
     def as_dict(self) -> dict[str, Any]:
-        return {"file": self.file, **self.verdict.as_dict(), "fields": [one._asdict() for one in self.touched]}
+        return {"file": self.file, **self.verdict.encode(), "fields": [one._asdict() for one in self.touched]}
 
     def lines(self) -> list[str]:
         """For people."""
@@ -40,8 +40,8 @@ class Explanation:
         head = f"{self.file}: {verdict.outcome}{verdict.reason and ', ' + verdict.reason}"
         counts = f"test {verdict.test or 'unknown'}; {verdict.documents} documents, {verdict.bad} bad"
         bad = [
-            f"document {b['document']}: bytes {b['offset']} to {b['offset'] + b['size']}: {b['error']}"
-            for b in verdict.as_dict()["bad_documents"]
+            f"document {bad.document}: bytes {bad.offset} to {bad.offset + bad.size}: {bad.error}"
+            for bad in verdict.bad_documents
         ]
         fields = [f"document {one.document}: {one.path}: {one.rule}" for one in self.touched]
         held = [f"held for {verdict.held_at}"] if verdict.held_at else []

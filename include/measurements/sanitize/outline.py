@@ -14,7 +14,8 @@ the same outline was parsed and found good, this one is good too, and has the sa
 What counts as a value here is so narrow that any value may stand for any other: it is a whole line (or lines, where
 quoted), cannot be continued, cannot be a key, and PyYAML cannot fail to construct it. A line in any other form, and
 every anchor, alias, tag but !!binary and !!set, comment, literal block, tab, control or non-ASCII byte makes the
-document one for the parser. Escapes that stand for printable ASCII do too, so that secrets show in the bytes.
+document one for the parser. Escapes that stand for printable ASCII or for a control character do too, and backslashes
+outside double quotes: what is left is decoded here, so that the scan for secrets sees what a reader sees.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from __future__ import annotations
 import binascii
 import re
 from collections.abc import Iterator
+
+from include.measurements.sanitize.escapes import plain_character
 
 OUTLINES_MAX = 10_000
 OUTLINE_BYTES_MAX = 8192
@@ -35,17 +38,17 @@ _ADDRESS = r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?::[0-9]{1,5})?"
 _PLAIN_START = r"(?:[A-Za-z/]|<[A-Za-z])"
 _COLON = r":(?=[A-Za-z0-9/._=+-])"
 _SHARP = r"(?<=[A-Za-z0-9/=])#"
-_LINE_PLAIN = rf"{_PLAIN_START}(?:[A-Za-z0-9 /_.()+;<>=~$@^?*&!|%'\"\-,\[\]{{}}\\]|{_COLON}|{_SHARP})*+"
+_LINE_PLAIN = rf"{_PLAIN_START}(?:[A-Za-z0-9 /_.()+;<>=~$@^?*&!|%'\"\-,\[\]{{}}]|{_COLON}|{_SHARP})*+"
 _FLOW_PLAIN = (
-    rf"{_PLAIN_START}(?:[A-Za-z0-9/_.()+;<>=~$@^*&!|%'\"\-\\]++|\?(?=[A-Za-z0-9])|{_COLON}|{_SHARP}"
+    rf"{_PLAIN_START}(?:[A-Za-z0-9/_.()+;<>=~$@^*&!|%'\"\-]++|\?(?=[A-Za-z0-9])|{_COLON}|{_SHARP}"
     r"| (?=[^ \n])|\n +(?=[A-Za-z0-9(;/]))*+"
 )
 _ESCAPE = (
-    r"\\(?:[ntr\"\\/ 0abefvN_LP]|\n *|x[0189A-Fa-f][0-9A-Fa-f]|u00[0189A-Fa-f][0-9A-Fa-f]|u0[1-9A-Fa-f][0-9A-Fa-f]{2}"
-    r"|u[1-9A-CE-Fa-ce-f][0-9A-Fa-f]{3}|u[Dd][0-7][0-9A-Fa-f]{2}|U000[1-9A-Fa-f][0-9A-Fa-f]{4})"
+    r"\\(?:[ntr\"\\/ _LP]|\n *|x[A-F][0-9A-F]|u00[A-F][0-9A-F]|u0[1-9A-F][0-9A-F]{2}|u[1-9A-CEF][0-9A-F]{3}"
+    r"|uD[0-7][0-9A-F]{2}|U000[1-9A-F][0-9A-F]{4})"
 )
 _DOUBLE = rf"\"(?:[ !#-\[\]-~]++|{_ESCAPE}|\n+ +)*+\""
-_SINGLE = r"'(?:[ -&(-~]++|''|\n+ +)*+'"
+_SINGLE = r"'(?:[ -&(-\[\]-~]++|''|\n+ +)*+'"
 _ITEM = rf"(?:{_NUMBER}(?=[,\]}}])|{_DATE}(?=[,\]}}])|{_ADDRESS}(?=[,\]}}])|{_DOUBLE}|{_SINGLE}|{_FLOW_PLAIN})"
 _NEXT = r",(?: |\n +)"
 _KEY = r"[A-Za-z0-9_][A-Za-z0-9_.\-/]{0,200}"
@@ -63,7 +66,14 @@ _LINE = re.compile(
 _FLOW_KEYS = re.compile(rf"[{{,]\s*({_KEY}):(?=[ \n])".encode())
 _MAPPING = re.compile(_FLOW_MAPPING.encode())
 _BINARY = re.compile(rb"!!binary \|\n((?: +[A-Za-z0-9+/=]+\n)+)")
-_JOINED = re.compile(rb"\\\n *\\?")
+_JOINED = re.compile(rb"\\\n *")
+_FOLDED = re.compile(rb"\n+ +")
+_ESCAPED = re.compile(rb"\\(?:x[0-9A-F]{2}|u[0-9A-F]{4}|U[0-9A-F]{8})")
+_LINE_ENDS = re.compile(rb"\\[nrLP]")
+_BLANKS = re.compile(rb"\\[t _]")
+_MARKS = re.compile(rb"\\(?=[\"/])")
+# Stands for a character beyond ASCII: no part of any form, in UTF-8 as in Latin-1.
+_OTHER = b"\xc2\xa4"
 # Items of a list that are alike, written out once: a first line with a dash, and the lines below it.
 _REPEATED = re.compile(rb"(\x00( *)- [^\n]*\n(?:\x00\2  [^\n]*\n){0,6}?)\1+")
 _OUTLINE_LINE = re.compile(rb"\x00( *)((?:- )*)([^\n]*)\n")
@@ -107,15 +117,48 @@ def outline_of(content: bytes, nodes_max: int) -> bytes | None:
     return _with_flow_keys(b"".join(parts)) if end == len(body) else None
 
 
-def scannable(content: bytes) -> Iterator[bytes]:
-    """The text of a document that has an outline as its reader sees it: lines joined, base64 decoded."""
-    if b"\\\n" in content:
-        content = _JOINED.sub(b"", content)
+def byte_strings(content: bytes) -> Iterator[bytes]:
+    """The byte strings of a document that has an outline; ValueError where the base64 is none."""
     if b"!!binary" in content:
         for block in _BINARY.finditer(content):
             yield binascii.a2b_base64(block[1])
+
+
+def scannable(content: bytes) -> Iterator[bytes]:
+    """
+    The text of a document that has an outline as its reader sees it: lines joined, escapes decoded, no byte strings.
+
+    ValueError where the parser must look: a character that no reader sees.
+    """
+    if b"!!binary" in content:
         content = _BINARY.sub(b"", content)
-    yield content
+    if b"\\" in content:
+        # A pair of backslashes is one, and begins no other escape; a zero byte is in no outline.
+        yield from _unescaped(_JOINED.sub(b"", content.replace(b"\\\\", b"\0")))
+    else:
+        yield _FOLDED.sub(b" ", content)
+
+
+def _unescaped(content: bytes) -> Iterator[bytes]:
+    content = _MARKS.sub(b"", _BLANKS.sub(b" ", _LINE_ENDS.sub(b"\n", content)))
+    escapes = set(_ESCAPED.findall(content))
+    if escapes:
+        plain = content
+        for escape in escapes:
+            if (character := _plain(escape)) is not None:
+                plain = plain.replace(escape, character)
+        if plain is not content:
+            yield _FOLDED.sub(b" ", _ESCAPED.sub(_OTHER, plain)).replace(b"\0", b"\\")
+        content = _ESCAPED.sub(_OTHER, content)
+    yield _FOLDED.sub(b" ", content).replace(b"\0", b"\\")
+
+
+def _plain(escape: bytes) -> bytes | None:
+    """The ASCII character that a reader takes it for; None where it is no such."""
+    plain = plain_character(chr(int(escape[2:], 16)))
+    if not plain:
+        raise ValueError("a character that no reader sees")
+    return plain.encode() if plain.isascii() else None
 
 
 def _with_flow_keys(outline: bytes) -> bytes | None:

@@ -1,26 +1,37 @@
 """
-The sanitizer's outer half: asks the process in the sandbox for one report after the other.
+The sanitizer's outer half: asks the process in the sandbox for one measurement report after the other.
 
-A process that dies or stalls is replaced, and told to leave out the document it had in hand: it costs that document.
-What comes out of the sandbox is checked like anything else from strangers.
+A process that dies or stalls is replaced and asked again: the machine may have been busy, or out of memory. One that
+dies of the same document a second time is told to leave that document out: it costs one document. What the process
+itself says was the machine's fault ends the run and costs nothing.
+
+The process writes into a folder of its own. What it made is copied out of there, so that nothing it does afterwards,
+and no link it makes, reaches our files. What comes out of the sandbox is checked like anything else from strangers.
 """
 
 from __future__ import annotations
 
+import errno
 import logging
-import re
+import os
+import shutil
+import stat
 import time
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, Self, get_args
+from typing import NamedTuple, Self
 
 import yaml
 
 from include.common.limited_process import ChildEnded, ChildTimedOut, LimitedProcess, Limits, Shown
+from include.measurements.machine_faults import MACHINE_ERRNOS
+from include.measurements.sanitize import config
 from include.measurements.sanitize.config import SanitizeSettings
-from include.measurements.sanitize.sanitize_report import BAD_LISTED_MAX, Outcome, Verdict
+from include.measurements.sanitize.errors import MachineFault
+from include.measurements.sanitize.verdict import Verdict
 from include.measurements.sanitize.yaml_document import Reason
 from spool.errors import TransientError
 
@@ -29,11 +40,16 @@ LOGGER = logging.getLogger(__name__)
 FUNCTION = "include.measurements.sanitize.child:main"
 PACKAGES = {"yaml": Path(yaml.__file__).parent, "include.measurements.sanitize": Path(__file__).parent}
 # A report that kills more processes than this is held as a whole.
-REPLACED_MAX = 8
-# Between two documents that a parser sees lie at most this many seconds of reading and writing.
-_BETWEEN_DOCUMENTS_S = 120.0
-_HELD_AT_LENGTH_MAX = 500
-_WORD = re.compile(r"[a-z][a-z0-9_]{0,63}\Z")
+REPLACED_MAX = 16
+# A document that killed or stalled so many processes did it, not the machine.
+STRIKES = 2
+# Between two signs of life lie at most this many seconds of reading and writing, on a busy machine too.
+_BETWEEN_SIGNS_S = 120.0
+# A process has an hour of processor time; before it is used up, another one takes over.
+_SERVES_S = 1800.0
+_COPY_BYTES = 1024 * 1024
+# Killed from outside, or by the kernel where memory is short: `bwrap` and a shell report it as 128 + 9.
+_KILLED = (-9, 137)
 
 
 class ChildRefused(TransientError):
@@ -46,15 +62,42 @@ class Touched(NamedTuple):
     rule: str
 
 
+class _Died(NamedTuple):
+    reason: Reason
+    document: int | None
+    was_killed: bool = False
+
+
+@dataclass
+class _Progress:
+    """Where the process is: the document in hand, why it may die of it, and until when it must give a sign of life."""
+
+    document: int | None = None
+    reason: Reason = "crashed"
+    until: float = field(default_factory=lambda: time.monotonic() + _BETWEEN_SIGNS_S)
+
+    def note(self, answer: Mapping[str, object], document_s: float) -> None:
+        if "failed" in answer:
+            LOGGER.error("a bug of the sanitizer, at document %s: %s", self.document, ascii(answer["failed"])[:200])
+        if "out_of_memory" in answer:
+            self.reason = "memory"
+        if "reading" in answer:
+            self.until = time.monotonic() + _BETWEEN_SIGNS_S
+        if type(document := answer.get("parsing")) is int:
+            self.document = document
+            self.until = time.monotonic() + document_s
+
+
 @dataclass
 class Reader:
-    """Shows the sandbox `folder`, the bridge map, and `work`, where it writes; nothing else."""
+    """Shows the sandbox `folder` and a folder of its own within `work`; `bridges` is read whenever one starts."""
 
     folder: Path
     work: Path
     bridges: Path
     settings: SanitizeSettings
     _process: LimitedProcess | None = field(default=None, init=False)
+    _until: float = field(default=0.0, init=False)
 
     def __enter__(self) -> Self:
         return self
@@ -63,57 +106,102 @@ class Reader:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._end()
+        shutil.rmtree(self._box, ignore_errors=True)
 
     def sanitize(self, file: str, out: str, report_file: str, touched: list[Touched] | None = None) -> Verdict:
-        """The verdict on `folder/file`; its sanitized bytes are in `work/out` where it is `sanitized`."""
-        refused: dict[int, str] = {}
+        """
+        The verdict on `folder/file`; its sanitized bytes are in `work/out` where it is `sanitized`.
+
+        BridgeMapRefused, MachineFault, SandboxUnavailable: nothing is said about the report.
+        """
+        refused: dict[int, Reason] = {}
+        strikes: Counter[int | None] = Counter()
         question = {"file": file, "out": out, "report_file": report_file, "explain": touched is not None}
         for _ in range(REPLACED_MAX):
-            (self.work / out).unlink(missing_ok=True)
             if touched:
                 touched.clear()
             answer = self._asked(question | {"refused": refused}, touched)
             if isinstance(answer, Verdict):
+                if answer.outcome == "sanitized":
+                    self._take_out(out)
                 return answer
+            strikes[answer.document] += 1
+            if strikes[answer.document] < STRIKES:
+                continue
+            if answer.was_killed:
+                raise MachineFault.of(MemoryError())
             if answer.document is None or answer.document in refused:
                 break
             refused[answer.document] = answer.reason
         return Verdict(outcome="quarantined", reason="hostile")
 
+    @property
+    def _box(self) -> Path:
+        return self.work / "sandbox"
+
     def _asked(self, question: Mapping[str, object], touched: list[Touched] | None) -> Verdict | _Died:
+        if self._process is not None and time.monotonic() > self._until:
+            self._end()
         process = self._process or self._started()
-        parsing: int | None = None
+        _remove(self._box / str(question["out"]))
+        at = _Progress()
         try:
             process.ask(question)
-            until = time.monotonic() + _BETWEEN_DOCUMENTS_S
             while True:
-                answer = process.next_line(until - time.monotonic())
+                answer = process.next_line(max(0.0, at.until - time.monotonic()))
                 if "verdict" in answer:
                     return checked_verdict(answer["verdict"])
                 if "touched" in answer and touched is not None:
                     touched.append(_checked_touch(answer["touched"]))
-                if "failed" in answer:
-                    LOGGER.error("a bug of the sanitizer, at document %s: %s", parsing, ascii(answer["failed"])[:200])
-                if isinstance(answer.get("parsing"), int):
-                    parsing = answer["parsing"]
-                    until = time.monotonic() + self.settings.document_s
+                if "fault" in answer:
+                    self._raise_fault(answer["fault"])
+                at.note(answer, self.settings.document_s)
         except ChildTimedOut:
             self._end()
-            return _Died("time", parsing)
+            return _Died("time", at.document)
         except ChildEnded:
+            was_killed = process.exit_code in _KILLED
             self._end()
-            return _Died("crashed", parsing)
+            return _Died(at.reason, at.document, was_killed)
+
+    def _raise_fault(self, number: object) -> None:
+        """An OSError of the process: the machine's, or one about this report's file, such as that it cannot be read."""
+        self._end()
+        fault = OSError(number if isinstance(number, int) else errno.EIO, "in the sandbox")
+        raise MachineFault.of(fault) if fault.errno in MACHINE_ERRNOS else fault
 
     def _started(self) -> LimitedProcess:
-        shown = [
-            Shown(self.folder, "/in"),
-            Shown(self.work, "/out", writable=True),
-            Shown(self.bridges.resolve(), "/bridges.json"),
-        ]
+        text = config.bridge_map_text(self.bridges, self.settings.bridge_map_days_max)
+        shutil.rmtree(self._box, ignore_errors=True)
+        self._box.mkdir(mode=0o700)
+        shown = [Shown(self.folder, "/in"), Shown(self._box, "/out", writable=True)]
         limits = Limits(memory_bytes=self.settings.memory_bytes)
         self._process = LimitedProcess(FUNCTION, PACKAGES, shown, limits)
-        self._process.ask({"settings": self.settings.for_child()})
+        self._until = time.monotonic() + _SERVES_S
+        self._process.ask({"settings": self.settings.for_child(), "bridges": text})
+        try:
+            serving = self._process.next_line(_BETWEEN_SIGNS_S)
+        except (ChildEnded, ChildTimedOut):
+            serving = {}
+        if serving != {"serving": True}:
+            self._end()
+            raise MachineFault(
+                "the process in the sandbox does not begin to serve",
+                hint="is the machine out of memory?",
+            )
         return self._process
+
+    def _take_out(self, out: str) -> None:
+        """Copy what it made into a file of ours: it may still have its own file open."""
+        source = os.open(self._box / out, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with os.fdopen(source, "rb") as made:
+            if not stat.S_ISREG(os.fstat(source).st_mode):
+                raise ChildRefused("the process in the sandbox made no file", hint="look at the report by hand")
+            _remove(self.work / out)
+            target = os.open(self.work / out, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+            with os.fdopen(target, "wb") as ours:
+                shutil.copyfileobj(made, ours, _COPY_BYTES)
+        _remove(self._box / out)
 
     def _end(self) -> None:
         if self._process is not None:
@@ -121,47 +209,25 @@ class Reader:
             self._process = None
 
 
-class _Died(NamedTuple):
-    reason: str
-    document: int | None
-
-
 def checked_verdict(answer: object) -> Verdict:
     """ChildRefused where it is none: its words go into names of folders and events."""
     try:
-        return _verdict(answer)
-    except (TypeError, ValueError, KeyError) as error:
-        raise ChildRefused(f"no verdict: {type(error).__name__}", hint="look at the report by hand") from None
+        return Verdict.decode(answer)
+    except ValueError as error:
+        raise ChildRefused(f"no verdict: {error}", hint="look at the report by hand") from None
 
 
-def _verdict(answer: Any) -> Verdict:
-    verdict = Verdict(**answer)
-    if verdict.outcome not in get_args(Outcome) or (verdict.outcome == "sanitized") != (verdict.reason == ""):
-        raise ValueError(verdict.outcome)
-    # Names of fields are a stranger's words.
-    verdict.held_at = ascii(str(verdict.held_at))[1:-1][:_HELD_AT_LENGTH_MAX]
-    numbers = [verdict.documents, verdict.bad, verdict.empty, *verdict.touched.values()]
-    words = [word for word in (verdict.reason, verdict.test, *verdict.touched) if word]
-    if not all(isinstance(n, int) and n >= 0 for n in numbers) or not all(map(_WORD.match, words)):
-        raise ValueError("counts")
-    if len(verdict.bad_documents) > BAD_LISTED_MAX or not all(map(_is_bad_slice, verdict.bad_documents)):
-        raise ValueError("bad documents")
-    return verdict
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
-def _is_bad_slice(bad: Any) -> bool:
-    return (
-        bad.keys() == {"document", "offset", "size", "sha1", "error"}
-        and all(isinstance(bad[name], int) for name in ("document", "offset", "size"))
-        and re.fullmatch("[0-9a-f]{40}", bad["sha1"]) is not None
-        and bad["error"] in get_args(Reason)
-    )
-
-
-def _checked_touch(touch: Any) -> Touched:
-    return Touched(int(touch["document"]), ascii(str(touch["path"]))[1:-1], str(touch["rule"]))
-
-
-def lines(touched: list[Touched]) -> Iterator[str]:
-    """One line for each touched field."""
-    return (f"document {one.document}: {one.path}: {one.rule}" for one in touched)
+def _checked_touch(touch: object) -> Touched:
+    try:
+        if not isinstance(touch, dict):
+            raise ValueError("no object")  # noqa: TRY004 - what comes from outside is a value, not a type
+        return Touched(int(touch["document"]), ascii(str(touch["path"]))[1:-1], ascii(str(touch["rule"]))[1:-1])
+    except (KeyError, TypeError, ValueError):
+        raise ChildRefused("no touch", hint="look at the report by hand") from None

@@ -1,5 +1,5 @@
 """
-Sends held reports back to the state they came from, after what held them was mended.
+Sends held reports back to the state they came from, after what held them was corrected.
 
     from raw                 into a new batch `<collector>/redriven-<time>-...` of raw, whose manifest is written last
     from staging, reports    back into that folder, under their own name
@@ -24,6 +24,7 @@ from include.measurements.batch_manifest import MANIFEST_SUFFIX
 from include.measurements.errors import MeasurementReportsStuck
 from include.measurements.sanitize.batch_work import Batch
 from include.measurements.sanitize.errors import NoSuchMeasurementReport
+from include.measurements.sanitize.secret_forms import REDACTED
 from include.measurements.state_folders import HELD_KINDS, PUBLISHABLE, StateFolders
 from spool import failpoints
 
@@ -34,19 +35,26 @@ failpoints.declare("sanitize.redrive.moved", "sanitize.redrive.told")
 
 @dataclass(frozen=True)
 class Held:
-    """`report` is its name, `reason` the folder it lies in, `source` the state it came from."""
+    """
+    `report` is its name, `reason` the folder it lies in, `source` the state it came from.
+
+    `shown` is the name without what is secret in it, for events and output.
+    """
 
     place: Path
     kind: str
     reason: str
     report: str
     source: str
+    shown: str
 
 
 def find(folders: StateFolders, what: str) -> list[Held]:
     """Held reports whose reason, name, or path below the state folder is `what`; NoSuchMeasurementReport if none is."""
     held = [_held(folders, place) for place in folders.held()]
-    found = [one for one in held if what in (one.reason, one.report, f"{one.kind}/{one.reason}/{one.report}")]
+    found = [
+        one for one in held if what in (one.reason, one.report, one.shown, f"{one.kind}/{one.reason}/{one.report}")
+    ]
     if not found and not list((folders.root / "raw").glob(f"*/{_PREFIX}*")):
         known = sorted({one.reason for one in held})
         raise NoSuchMeasurementReport(
@@ -73,7 +81,7 @@ def redrive(folders: StateFolders, held: list[Held], emit: Emit) -> int:
             failpoints.reach("sanitize.redrive.moved")
             folders.reasons.remove(one.place)
             remove_empty_folders(one.place.parent, keep=folders.root / one.kind)
-            emit("measurement_report.redriven", one.report, {"reason": one.reason, "to": one.source})
+            emit("measurement_report.redriven", one.shown, {"reason": one.reason, "to": one.source})
             failpoints.reach("sanitize.redrive.told")
         _write_manifests(folders.root / "raw")
     if stuck:
@@ -122,5 +130,7 @@ def _write_manifests(raw: Path) -> None:
 def _held(folders: StateFolders, place: Path) -> Held:
     kind = next(kind for kind in HELD_KINDS if place.is_relative_to(folders.root / kind))
     reason, *parts = place.relative_to(folders.root / kind).parts
-    source = str(folders.reasons.read(place).get("from", "raw"))
-    return Held(place, kind, reason, "/".join(parts), source)
+    report, why = "/".join(parts), folders.reasons.read(place)
+    # Reasons of before rules 2 do not say how the name is shown.
+    shown = f"{parts[0]}/{REDACTED}" if reason == "secret_in_name" else report
+    return Held(place, kind, reason, report, str(why.get("from", "raw")), str(why.get("shown", shown)))

@@ -6,15 +6,21 @@ The redaction table. Pure: a document goes in, a new one comes out, with a note 
                               bridge_address = null; learned fingerprints and descriptors gone from the logs
       bridge not in the map   the report is held; or, with the policy `hash`, distributor, bridge_address = null;
                               input, bridge_hashed_fingerprint = hash, null where the line has no fingerprint
+      its logs                every public address with a port is a bridge's
     tcp_connect
       bridge in the map       input, bridge_hashed_fingerprint = hash
-      bridge not in the map   unchanged: it is any address, unless it is a bridge line
+      a bridge line           as under bridge_reachability
+      any other address       unchanged: it is what the test measures
     every other               unchanged
-    header                    test_name = its canonical name; probe_ip = 127.0.0.1; report_file, sanitizer added
+    header                    test_name = its canonical name; report_file, sanitizer added
+    wherever it stands        probe_ip = 127.0.0.1, and then secret; one that is not understood holds the report
 
-and then, in every string, key and byte string of every document: each form of a secret becomes [REDACTED]. A line that
-describes a bridge which is not in the map is treated as under bridge_reachability, wherever it stands.
-Entries of 2012 keep their fields below `report`; the table holds there too.
+and then, in every string, key, byte string and integer of every document: each form of a secret becomes [REDACTED]. A
+mention of a bridge that is not in the map is treated as under bridge_reachability, wherever it stands; what stands
+beside a known half of a bridge is secret too (report_secrets.py). Entries of 2012 keep their fields below `report`; the
+table holds there too. A second header within a file is treated as a header.
+
+Nothing that a file says of itself decides what is redacted. A mark of an earlier sanitizing only carries its counts on.
 
 Raise RULES_VERSION when the output for any input changes: a report says by which rules it was made.
 """
@@ -22,19 +28,18 @@ Raise RULES_VERSION when the output for any input changes: a report says by whic
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
-from include.measurements.sanitize.bridge_map import Address, Bridge, BridgeMap, hashed, parse_address
-from include.measurements.sanitize.secret_forms import BRIDGE_LINE_WITHIN, IP_PORT, REDACTED, Secrets
-from include.measurements.sanitize.secret_scan import SecretScan
-from include.measurements.sanitize.yaml_document import BadDocument
+from include.measurements.sanitize.bridge_lines import Line, parse_line, public_addresses
+from include.measurements.sanitize.bridge_map import Bridge, hashed, parse_address
+from include.measurements.sanitize.redaction import Redaction, Touch
+from include.measurements.sanitize.report_secrets import ReportSecrets
+from include.measurements.sanitize.secret_forms import REDACTED
 
-RULES_VERSION = 1
+RULES_VERSION = 2
 NO_PROBE_IP = "127.0.0.1"
 LOGS = ("tor_log", "obfsproxy_log")
-
-UnmappedPolicy = Literal["hold", "hash"]
+BAD_DOCUMENTS_MAX = 10_000_000
 
 # What Tor logs when it meets a bridge; the second form up to the address that follows it.
 _LEARNED = re.compile(
@@ -45,29 +50,20 @@ _LEARNED_V6 = re.compile(
     r"Learned fingerprint [A-Fa-f0-9]+\s+for bridge \[[0-9A-Fa-f:.]+\]:\d+"
     r"|new bridge descriptor .+?\s+at \[?[0-9A-Fa-f]*:[0-9A-Fa-f:.]+\]?"
 )
-_HASH = re.compile(r"[0-9a-f]{40}\Z")
-_BRIDGE_LINE = re.compile(
-    rf"\s*(?:bridge\s+)?(?:[A-Za-z][A-Za-z0-9_]*\s+)?({IP_PORT})(?:\s+\$?([0-9A-Fa-f]{{40}})(?:[~=]\w+)?)?(?:\s.*)?\Z",
-    re.I | re.S,
-)
-_FINGERPRINT_LINE = re.compile(
-    r"\s*(?:bridge\s+)?(?:[A-Za-z][A-Za-z0-9_]*\s+)?\$?([0-9A-Fa-f]{40})(?:[~=]\w+)?\s*\Z", re.I
-)
+# Fields of headers only, of which an entry that is no header may have one by chance.
+_HEADER_FIELDS = ("probe_asn", "probe_cc", "probe_ip", "software_name", "software_version", "test_version",
+                  "input_hashes", "options")  # fmt: skip
+_ENTRY_FIELDS = ("input", "report", "test_keys")
+_NO_ADDRESS = frozenset(("", "none", "null", "unknown", "n/a", "-", REDACTED.lower()))
+_BETWEEN_WORDS = re.compile(r"[\s_-]+")
 
 
-class UnmappedBridge(Exception):
-    """A bridge line that the map does not know, in the field at `path`, and the policy is to hold the report."""
+class NotUnderstood(Exception):
+    """The field at `path` may hold a secret in a way that no rule covers: the report is held."""
 
     def __init__(self, path: str) -> None:
         super().__init__(path)
         self.path = path
-
-
-class Touch(NamedTuple):
-    """Rule `rule` changed the field at `path`, such as `requests.0.response.body`."""
-
-    path: str
-    rule: str
 
 
 class Sanitized(NamedTuple):
@@ -75,70 +71,67 @@ class Sanitized(NamedTuple):
     touches: tuple[Touch, ...]
 
 
-class Line(NamedTuple):
-    """What a bridge line says; either part may be missing."""
+class Mark(NamedTuple):
+    """What an earlier sanitizing wrote into the header."""
 
-    address: Address | None
-    fingerprint: str | None
-
-
-def parse_line(text: object) -> Line | None:
-    """`[Bridge ][transport ]IP:PORT[ fingerprint]`, or a fingerprint without the address; None for anything else."""
-    if not isinstance(text, str):
-        return None
-    if match := _BRIDGE_LINE.match(text):
-        return Line(parse_address(match[1]), match[2])
-    if address := parse_address(text):
-        return Line(address, None)
-    match = _FINGERPRINT_LINE.match(text)
-    return Line(None, match[1]) if match else None
+    bad_documents: int
+    truncated: bool
 
 
 class Rules:
-    """The table for one report. `probe_ip` of its header is a secret of the whole report."""
+    """The table for one measurement report."""
 
-    def __init__(self, bridges: BridgeMap, secrets: Secrets, policy: UnmappedPolicy) -> None:
-        self._bridges = bridges
-        self.secrets, self._scan = secrets, SecretScan(secrets)
-        self._policy = policy
-        self._sanitized_before = False
+    def __init__(self, secrets: ReportSecrets) -> None:
+        self.known = secrets
+        self._redaction = Redaction(secrets)
 
     def header(self, header: dict[Any, Any], test: str, report_file: str) -> Sanitized:
-        """UnmappedBridge where its options hold an unknown bridge. `sanitizer` is added by whoever knows the counts."""
+        """
+        UnmappedBridge where its options hold an unknown bridge; NotUnderstood. `sanitizer` is left out: whoever knows
+        the counts adds it.
+        """
         touches: list[Touch] = []
         new = dict(header)
-        self._sanitized_before = is_sanitized(header)
         if new["test_name"] != test:
             new["test_name"] = test
             touches.append(Touch("test_name", "test_name"))
-        if (probe_ip := new.get("probe_ip")) not in (None, NO_PROBE_IP):
-            self._add_probe_ip(probe_ip)
-            new["probe_ip"] = NO_PROBE_IP
-            touches.append(Touch("probe_ip", "probe_ip"))
+        new = self._without_probe_ip(new, "", touches)
         if test == "bridge_reachability":
-            for path, text in _strings(new.get("options"), "options"):
-                self._refuse_unmapped(parse_line(text), path)
-        new = self._redact(new, "", touches)
-        if not self._sanitized_before:
+            for path, text in self._redaction.strings(new.get("options"), "options"):
+                self._refuse_unmapped(text, path)
+        mark = mark_of(header)
+        new.pop("sanitizer", None)
+        new = self._redaction.redact(new, "", touches)
+        if mark is None and report_file:
             new["report_file"] = report_file
         return Sanitized(new, tuple(touches))
 
     def entry(self, test: str, entry: dict[Any, Any]) -> Sanitized:
-        """UnmappedBridge where the entry, in any field, has a line of an unknown bridge and the policy is to hold."""
+        """UnmappedBridge where it speaks of an unknown bridge and the policy is to hold; NotUnderstood."""
         touches: list[Touch] = []
-        new = self._by_test(test, entry, "", touches)
+        new = self._by_test(test, self._without_probe_ip(entry, "", touches), "", touches)
         if isinstance(nested := new.get("report"), dict):
-            below = self._by_test(test, nested, "report.", touches)
+            below = self._by_test(test, self._without_probe_ip(nested, "report.", touches), "report.", touches)
             new = new if below is nested else new | {"report": below}
-        return Sanitized(self._redact(new, "", touches), tuple(touches))
+        return Sanitized(self._redaction.redact(new, "", touches), tuple(touches))
 
     def may_touch(self, text: bytes) -> bool:
         """False: no rule changes or holds a field for what stands in this text, whatever the test but one."""
-        return self._scan.finds(text)
+        return self._redaction.may_touch(text)
+
+    def may_touch_bytes(self, content: bytes) -> bool:
+        """The same for a byte string."""
+        return self.known.scan.finds_in_bytes(content) or self._redaction.may_touch(content)
+
+    def found_in_source(self, content: bytes) -> bool:
+        """Whether a secret stands in the text of a document, in its values or beside them."""
+        return self.known.scan.finds_in_text(text := content.decode("utf-8", "replace")) and (
+            self.known.secrets.found_in(text)
+        )
 
     def reads_every_entry(self, test: str) -> bool:
-        """True where rules depend on fields, and not only on what stands in the text."""
-        return test == "bridge_reachability"
+        """True where rules depend on fields, or on texts that may be broken between lines."""
+        return test == "bridge_reachability" or bool(self.known.secrets.literals)
 
     def _by_test(self, test: str, entry: dict[Any, Any], prefix: str, touches: list[Touch]) -> dict[Any, Any]:
         if test == "bridge_reachability":
@@ -150,12 +143,15 @@ class Rules:
     def _bridge_reachability(self, entry: dict[Any, Any], prefix: str, touches: list[Touch]) -> dict[Any, Any]:
         given = [entry.get(name) for name in ("bridge_address", "input")]
         if not any(given) or self._is_hashed(entry):
+            self._read_logs(entry, prefix, None)
             return entry
         lines = [line for text in given if (line := parse_line(text))]
-        bridge = next((found for line in lines if (found := self._bridges.find(*line))), None)
-        if bridge is None and self._policy == "hold":
-            raise UnmappedBridge(prefix + ("bridge_address" if given[0] else "input"))
-        fields = _mapped_fields(bridge) if bridge else self._unmapped_fields(lines)
+        bridge = next((found for line in lines if (found := self.known.find(line))), None)
+        if bridge is None:
+            self.known.refuse_unmapped(lines, prefix + ("bridge_address" if given[0] else "input"))
+        self._learn(lines, bridge, given)
+        self._read_logs(entry, prefix, bridge)
+        fields = _mapped_fields(bridge) if bridge else _unmapped_fields(lines)
         for log in LOGS:
             if isinstance(text := entry.get(log), str):
                 fields[log] = _LEARNED_V6.sub(REDACTED, _LEARNED.sub(REDACTED, text))
@@ -163,92 +159,100 @@ class Rules:
 
     def _tcp_connect(self, entry: dict[Any, Any], prefix: str, touches: list[Touch]) -> dict[Any, Any]:
         line = parse_line(entry.get("input"))
-        bridge = self._bridges.find(*line) if line else None
-        if bridge is None:
+        bridge = self.known.find(line) if line else None
+        if line is None or (bridge is None and not line.is_bridge) or self._is_hashed(entry):
             return entry
-        fields: dict[str, Any] = dict.fromkeys(("input", "bridge_hashed_fingerprint"), bridge.hashed_fingerprint)
-        return _with_fields(entry, fields, prefix, "mapped_bridge", touches)
+        if bridge is None and not self.known.secrets.knows(line.address, line.fingerprint):
+            self.known.refuse_unmapped([line], prefix + "input")
+        self._learn([line], bridge, [entry.get("input")])
+        digest = bridge.hashed_fingerprint if bridge else _unmapped_fields([line])["input"]
+        fields: dict[str, Any] = dict.fromkeys(("input", "bridge_hashed_fingerprint"), digest)
+        return _with_fields(entry, fields, prefix, "mapped_bridge" if bridge else "unmapped_bridge", touches)
 
-    def _unmapped_fields(self, lines: list[Line]) -> dict[str, Any]:
-        fingerprint = next((line.fingerprint for line in lines if line.fingerprint), None)
-        for line in lines:
-            self._add_unmapped(line)
-        hash_or_null = hashed(fingerprint) if fingerprint else None
-        return {
-            "distributor": None,
-            "input": hash_or_null,
-            "bridge_address": None,
-            "bridge_hashed_fingerprint": hash_or_null,
-        }
+    def _learn(self, lines: list[Line], bridge: Bridge | None, given: list[Any]) -> None:
+        self.known.learn_beside(lines, bridge)
+        for text in given:
+            if isinstance(text, str):
+                self.known.read(text, "input")
+
+    def _read_logs(self, entry: dict[Any, Any], prefix: str, bridge: Bridge | None) -> None:
+        """A transport connects to bridges only, and so does Tor where it uses them."""
+        for log in LOGS:
+            text = entry.get(log)
+            if not isinstance(text, str | bytes):
+                continue
+            text = text if isinstance(text, str) else text.decode("latin-1")
+            lines = [Line(address, None) for address in public_addresses(text)]
+            unknown = [line for line in lines if not self.known.secrets.knows(line.address, None)]
+            if unknown and bridge is None:
+                self.known.refuse_unmapped(unknown, prefix + log)
+            self.known.learn_beside(unknown, bridge)
 
     def _is_hashed(self, entry: dict[Any, Any]) -> bool:
-        """Was sanitized before, by this map or another: the input is nothing but the hash."""
+        """Was sanitized before: the input is nothing but the hash of a bridge of the map."""
         digest = entry.get("bridge_hashed_fingerprint")
         if entry.get("bridge_address") is not None or entry.get("input") != digest or not isinstance(digest, str):
             return False
-        return digest in self._bridges.hashed or (self._sanitized_before and _HASH.match(digest) is not None)
+        return digest in self.known.bridges.hashed
 
-    def _redact(self, value: Any, path: str, touches: list[Touch]) -> Any:
-        """The same object where nothing is found in it, so that what YAML shares stays shared."""
-        if isinstance(value, str):
-            return self._redact_text(value, path, touches)
-        if isinstance(value, bytes):
-            text = value.decode("latin-1")
-            new = self._redact_text(text, path, touches)
-            return value if new is text else new.encode("latin-1")
-        if isinstance(value, dict):
-            return self._redact_mapping(value, path, touches)
-        if isinstance(value, list | tuple | set):
-            new_items = [self._redact(item, f"{path}.{number}", touches) for number, item in enumerate(value)]
-            same = all(new is old for new, old in zip(new_items, value, strict=True))
-            return value if same else type(value)(new_items)
-        return value
+    def _without_probe_ip(self, fields: dict[Any, Any], prefix: str, touches: list[Touch]) -> dict[Any, Any]:
+        if any(name != "probe_ip" and _word(name) == "probe_ip" for name in fields):
+            raise NotUnderstood(prefix + "(a name like probe_ip)")
+        probe_ip = fields.get("probe_ip")
+        if probe_ip is None or probe_ip == NO_PROBE_IP:
+            return fields
+        text = probe_ip.decode("latin-1") if isinstance(probe_ip, bytes) else probe_ip
+        if not isinstance(text, str):
+            raise NotUnderstood(prefix + "probe_ip")
+        if text.strip().lower() in _NO_ADDRESS:
+            return fields
+        address = parse_address(f"{text.strip()}:0") or parse_address(f"[{text.strip()}]:0") or parse_address(text)
+        if address is None:
+            raise NotUnderstood(prefix + "probe_ip")
+        if not (address.ip.is_loopback or address.ip.is_unspecified):
+            self.known.learn_addresses([address._replace(port=0)])
+        touches.append(Touch(prefix + "probe_ip", "probe_ip"))
+        return fields | {"probe_ip": NO_PROBE_IP}
 
-    def _redact_mapping(self, value: dict[Any, Any], path: str, touches: list[Touch]) -> dict[Any, Any]:
-        new: dict[Any, Any] = {}
-        same = True
-        for number, (key, item) in enumerate(value.items()):
-            new_key = self._redact(key, f"{path}.(key {number})", touches)
-            shown = key if new_key is key else REDACTED
-            new_item = self._redact(item, f"{path}.{shown}" if path else str(shown), touches)
-            same = same and new_key is key and new_item is item
-            new[new_key] = new_item
-        if len(new) != len(value):
-            raise BadDocument("key_collision")
-        return value if same else new
-
-    def _redact_text(self, text: str, path: str, touches: list[Touch]) -> str:
-        if (len(text) < MEANINGFUL_LENGTH and "::" not in text) or not self.may_touch(text.encode("utf-8", "replace")):
-            return text
-        for match in BRIDGE_LINE_WITHIN.finditer(text):
-            self._refuse_unmapped(Line(parse_address(match[1]), match[2]), path)
-        new = self.secrets.redact(text)
-        if new is not text:
-            touches.append(Touch(path, "secret"))
-        return new
-
-    def _refuse_unmapped(self, line: Line | None, path: str) -> None:
-        if line is None or self._bridges.find(*line):
+    def _refuse_unmapped(self, text: str, path: str) -> None:
+        line = parse_line(text)
+        if line is None:
             return
-        if self._policy == "hold":
-            raise UnmappedBridge(path)
-        self._add_unmapped(line)
-
-    def _add_unmapped(self, line: Line) -> None:
-        self._add(Secrets([line.address.ip] if line.address else [], [line.fingerprint] if line.fingerprint else []))
-
-    def _add_probe_ip(self, probe_ip: object) -> None:
-        address = parse_address(f"{probe_ip}:0") or parse_address(f"[{probe_ip}]:0")
-        if address and not (address.ip.is_loopback or address.ip.is_unspecified):
-            self._add(Secrets([address.ip], []))
-
-    def _add(self, more: Secrets) -> None:
-        self.secrets = self.secrets.with_more(more)
-        self._scan = SecretScan(self.secrets)
+        bridge = self.known.find(line)
+        if bridge is None:
+            self.known.refuse_unmapped([line], path)
+        self.known.learn_beside([line], bridge)
 
 
-# `1.2.3.4`: nothing shorter than this holds a secret, but an IPv6 address with `::`.
-MEANINGFUL_LENGTH = 7
+def is_header(document: dict[Any, Any]) -> bool:
+    """Whether a document after the first is the header of another report in the same file."""
+    if not isinstance(document.get("test_name"), str) or any(name in document for name in _ENTRY_FIELDS):
+        return False
+    return has_header_fields(document)
+
+
+def has_header_fields(document: dict[Any, Any]) -> bool:
+    """Whether a document of these keys may be a header, depending on their values."""
+    return "test_name" in document and sum(name in document for name in _HEADER_FIELDS) >= 2
+
+
+def mark_of(header: dict[Any, Any]) -> Mark | None:
+    """The mark of a sanitizing by these rules; None for anything that we would not have written."""
+    mark, report_file = header.get("sanitizer"), header.get("report_file")
+    if not isinstance(mark, dict) or mark.keys() != {"bad_documents", "rules", "truncated"}:
+        return None
+    bad, truncated = mark["bad_documents"], mark["truncated"]
+    if mark["rules"] != RULES_VERSION or type(bad) is not int or not 0 <= bad <= BAD_DOCUMENTS_MAX:
+        return None
+    if type(truncated) is not bool or not isinstance(report_file, str) or not _is_report_path(report_file):
+        return None
+    return Mark(bad, truncated)
+
+
+def _is_report_path(path: str) -> bool:
+    """As batch_manifest.is_safe_path has it, which the sandbox does not see."""
+    parts = path.split("/")
+    return path.isprintable() and len(path) <= 4096 and not any(part in ("", ".", "..") for part in parts)
 
 
 def _mapped_fields(bridge: Bridge) -> dict[str, Any]:
@@ -261,6 +265,17 @@ def _mapped_fields(bridge: Bridge) -> dict[str, Any]:
     }
 
 
+def _unmapped_fields(lines: list[Line]) -> dict[str, Any]:
+    fingerprint = next((line.fingerprint for line in lines if line.fingerprint), None)
+    hash_or_null = hashed(fingerprint) if fingerprint else None
+    return {
+        "distributor": None,
+        "input": hash_or_null,
+        "bridge_address": None,
+        "bridge_hashed_fingerprint": hash_or_null,
+    }
+
+
 def _with_fields(
     entry: dict[Any, Any], fields: dict[str, Any], prefix: str, rule: str, touches: list[Touch]
 ) -> dict[Any, Any]:
@@ -270,17 +285,6 @@ def _with_fields(
     return entry | fields
 
 
-def is_sanitized(header: dict[Any, Any]) -> bool:
-    mark = header.get("sanitizer")
-    return isinstance(mark, dict) and mark.get("rules") == RULES_VERSION and isinstance(header.get("report_file"), str)
-
-
-def _strings(value: Any, path: str) -> Iterator[tuple[str, str]]:
-    if isinstance(value, str):
-        yield path, value
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            yield from _strings(item, f"{path}.{key}")
-    elif isinstance(value, list | tuple):
-        for number, item in enumerate(value):
-            yield from _strings(item, f"{path}.{number}")
+def _word(name: object) -> str:
+    text = name.decode("latin-1") if isinstance(name, bytes) else name
+    return _BETWEEN_WORDS.sub("_", text.strip().lower()) if isinstance(text, str) else ""

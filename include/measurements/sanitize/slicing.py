@@ -25,8 +25,9 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 Kind = Literal["document", "unframed", "oversized"]
 
 # Begins with the line end before it: a plain character to look for, forty times as fast as `^`.
-_MARK = re.compile(rb"\n(?:(---)(?=[ \t\r\n]|\Z)|\.\.\.[ \t]*(?:\r?\n|\Z|(?=[ \t\r])))")
-_NOTHING = re.compile(rb"(?:[ \t]*(?:#[^\n]*)?\r?\n)*[ \t]*(?:#[^\n]*)?\Z")
+_MARK = re.compile(rb"\n(?:(---)(?=[ \t\r\n]|\Z)|\.\.\.[ \t]{0,200}+(?:\r?\n|\Z|(?=[ \t\r])))")
+# Possessive: nothing is tried twice, whatever the lines end in.
+_NOTHING = re.compile(rb"(?:[ \t\r]*+(?:#[^\n]*+)?\n)*+[ \t\r]*+(?:#[^\n]*+)?\Z")
 _END = re.compile(rb"(?:\A|\n)\.\.\.[ \t]*(?:\r?\n)?\Z")
 
 

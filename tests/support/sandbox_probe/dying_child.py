@@ -9,6 +9,7 @@ import time
 def main() -> int:
     say({"ready": True})
     sys.stdin.readline()
+    say({"serving": True})
     for line in sys.stdin:
         question = json.loads(line)
         with open(f"/out/{question['out']}", "x"):  # noqa: PTH123

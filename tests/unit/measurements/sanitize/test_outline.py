@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from include.measurements.sanitize.bridge_map import parse_map
 from include.measurements.sanitize.known_tests import KnownTests
-from include.measurements.sanitize.outline import Outlines, outline_of, scannable
+from include.measurements.sanitize.outline import Outlines, byte_strings, outline_of, scannable
+from include.measurements.sanitize.report_secrets import ReportSecrets
 from include.measurements.sanitize.rules import Rules
 from include.measurements.sanitize.sanitize_report import Reading, sanitize_report
 from include.measurements.sanitize.secret_forms import Secrets
@@ -61,7 +62,7 @@ def document(shape: str, *values: str) -> bytes:
 
 
 def learned_from(*documents: bytes) -> Outlines:
-    """As report.py learns: from what was parsed, is a mapping and shows no secret."""
+    """As sanitize_report.py learns: from what was parsed, is a mapping and shows no secret."""
     outlines = Outlines()
     for content in documents:
         try:
@@ -88,15 +89,17 @@ def check(content: bytes, outlines: Outlines) -> bool:
     outline = outline_of(content, LIMITS.nodes)
     if outline is None or not outlines.knows(outline):
         return False
+    bridges = parse_map(json.dumps(BRIDGE_MAP).encode())
+    rules = Rules(ReportSecrets(bridges, SECRETS, "hold"))
     try:
-        texts = list(scannable(content))
+        touched = any(map(rules.may_touch_bytes, byte_strings(content)))
+        touched |= any(map(rules.may_touch, scannable(content)))
     except ValueError:
         return False
     value = load(content, LIMITS)
     assert isinstance(value, dict)
-    if not any(map(SecretScan(SECRETS).finds, texts)):
-        bridges = parse_map(json.dumps(BRIDGE_MAP).encode())
-        assert Rules(bridges, SECRETS, "hold").entry("http_requests", value).value is value
+    if not touched:
+        assert rules.entry("http_requests", value).value is value
     return True
 
 
@@ -176,7 +179,7 @@ def test_a_report_of_many_alike_is_parsed_a_few_times_only() -> None:
     reading = Reading(10**6, LIMITS, on_parse=parsed.append)
     target = io.BytesIO()
     verdict = sanitize_report(
-        io.BytesIO(text.encode()), target, "f", Rules(bridges, Secrets.of(bridges), "hold"),
+        io.BytesIO(text.encode()), target, "f", Rules(ReportSecrets(bridges, Secrets.of(bridges), "hold")),
         KnownTests({"http_requests": []}), reading,
     )  # fmt: skip
     assert (verdict.documents, verdict.bad) == (201, 0)
@@ -196,7 +199,7 @@ def test_a_secret_in_one_of_many_alike_is_redacted() -> None:
     text = "---\ntest_name: x\n...\n" + "".join(f"---\n{entry}\n...\n" for entry in entries)
     bridges = parse_map(json.dumps(BRIDGE_MAP).encode())
     target = io.BytesIO()
-    rules = Rules(bridges, Secrets.of(bridges), "hold")
+    rules = Rules(ReportSecrets(bridges, Secrets.of(bridges), "hold"))
     sanitize_report(io.BytesIO(text.encode()), target, "f", rules, KnownTests({"x": []}), Reading(10**6, LIMITS))
     values = [d["a"] for d in list(yaml.safe_load_all(target.getvalue()))[1:]]
     assert values == ["x", "x [REDACTED]", "y", b"[REDACTED]", "[REDACTED]", "[REDACTED]"]

@@ -27,7 +27,7 @@ def dying(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reader]:
 def test_documents_that_kill_or_stall_the_parser_are_left_out_and_the_rest_is_taken(dying: Reader) -> None:
     verdict = dying.sanitize("x", "0.out", "c/b/x")
     assert (verdict.outcome, verdict.documents, verdict.bad) == ("sanitized", 5, 2)
-    assert {bad["document"]: bad["error"] for bad in verdict.as_dict()["bad_documents"]} == {2: "crashed", 5: "time"}
+    assert {bad.document: bad.error for bad in verdict.bad_documents} == {2: "crashed", 5: "time"}
 
 
 def test_a_report_that_kills_every_process_is_held(dying: Reader) -> None:
