@@ -19,7 +19,7 @@ PAGE = REPOSITORY / "docs" / "DAGs.md"
 HEAD = """# The DAGs
 
 Generated from the files in `dags/` by `make dag-docs`; edit the docstrings there. How to add one:
-[guides/adding-a-dag.md](guides/adding-a-dag.md).
+[how-to/add-a-dag.md](how-to/add-a-dag.md).
 """
 
 

@@ -37,7 +37,7 @@ def deployment(place: Place) -> dict[str, str]:
 
 
 def connections(place: Place) -> dict[str, str]:
-    """Airflow connections as variables; docs/guides/connections.md says who uses which."""
+    """Airflow connections as variables; docs/reference/connections.md says who uses which."""
     held = credentials(place)
     s3 = {
         "conn_type": "aws",

@@ -97,4 +97,4 @@ def explained(error: BaseException) -> SpoolError:
         )
     if code in _MISSING:
         return SchemaOutdated(message, hint=UPGRADE_HINT)
-    return DatabaseRefused(message, hint="docs/guides/connections.md says what mariadb_app needs")
+    return DatabaseRefused(message, hint="docs/reference/connections.md says what mariadb_app needs")

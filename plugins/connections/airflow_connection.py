@@ -17,5 +17,5 @@ def connection(connection_id: str) -> Any:
     except AirflowNotFoundException:
         raise SettingsError(
             f"the connection {connection_id} is not defined",
-            hint=f"set AIRFLOW_CONN_{connection_id.upper()}; docs/guides/connections.md says what it holds",
+            hint=f"set AIRFLOW_CONN_{connection_id.upper()}; docs/reference/connections.md says what it holds",
         ) from None

@@ -4,7 +4,7 @@ The library client: append events, get an answer one can rely on.
     with SpoolClient(folder, settings, store=open_store) as spool:
         accepted = spool.append("events", [Event(b"...", key=b"k")])
 
-Three outcomes, never a fourth (spool.md, rule 5):
+Three outcomes, never a fourth (rule 5):
 
     accepted  returns `Accepted`: the events are durable at the asked acknowledgement
     refused   raises EventRefused, FolderRefused, LockTimeout or SpoolFull: nothing was written

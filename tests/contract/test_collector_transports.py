@@ -1,7 +1,7 @@
 """
 One suite for every way in which batches come: rsync through the gate, a drop folder, announce-and-pull.
 
-R-OONI-5: the next stage sees a folder and its manifest, whichever way a batch came.
+The next stage sees a folder and its manifest, whichever way a batch came.
 """
 
 from __future__ import annotations

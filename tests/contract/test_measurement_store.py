@@ -1,7 +1,7 @@
 """
 One suite for the fake store and for a real server that speaks MongoDB's protocol.
 
-R-OONI-16: entries in the database, once, whatever they hold.
+Entries in the database, once, whatever they hold.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 """
-R-OONI-17: whoever reads the database cannot write to it, and without an account nobody does either.
+Whoever reads the database cannot write to it, and without an account nobody does either.
 
 On the local stand-in for MongoDB, with the two accounts of stack/image/mongo-users.js.
 """

@@ -2,8 +2,6 @@
 SIGKILL between every two steps of every stage, ten times each; then one more run, and everything is counted.
 
 The database is a real server: what a killed process had written there, the next one finds.
-
-R-OONI-14, R-OONI-16, R-DAG-2.
 """
 
 from __future__ import annotations

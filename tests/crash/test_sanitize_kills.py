@@ -1,8 +1,4 @@
-"""
-SIGKILL between every two steps, ten times each: every report in exactly one state then, and all counted after.
-
-R-OONI-13, R-OONI-14, R-DAG-2.
-"""
+"""SIGKILL between every two steps, ten times each: every report in exactly one state then, and all counted after."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""
-The chain of a report in Airflow itself, on a drop folder, a database in memory and a table in memory.
-
-R-OONI-4, R-OONI-22, R-DAG-1, R-DAG-3, R-DAG-6.
-"""
+"""The chain of a report in Airflow itself, on a drop folder, a database in memory and a table in memory."""
 
 import gzip
 import json

@@ -1,8 +1,4 @@
-"""
-sanitize_run in Airflow itself: conf, what leaves the task, what a failure says, and no secret in log or XCom.
-
-R-OONI-9, R-OONI-10, R-DAG-2, R-DAG-3.
-"""
+"""sanitize_run in Airflow itself: conf, what leaves the task, what a failure says, and no secret in log or XCom."""
 
 import json
 

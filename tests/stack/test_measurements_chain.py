@@ -1,8 +1,4 @@
-"""
-The whole way of constructed reports: host, sanitizer in its sandbox, database, mirror; then one is restored.
-
-R-OONI-9, R-OONI-14, R-OONI-22, R-DAG-6.
-"""
+"""The whole way of constructed reports: host, sanitizer in its sandbox, database, mirror; then one is restored."""
 
 from __future__ import annotations
 

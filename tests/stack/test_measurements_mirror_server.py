@@ -1,8 +1,4 @@
-"""
-The mirror over HTTP: browse and download, nothing else, and nothing private whatever is asked.
-
-R-OONI-18.
-"""
+"""The mirror over HTTP: browse and download, nothing else, and nothing private whatever is asked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""R-DAG-6: in = out + errored + quarantined, for every stage and day."""
+"""In = out + errored + quarantined, for every stage and day."""
 
 from __future__ import annotations
 

@@ -22,6 +22,32 @@ def test_every_local_link_leads_somewhere(page):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
 
 
+def anchors(text: str) -> set[str]:
+    """As GitHub names the headings of a page, and the anchors that it sets itself."""
+    headings = re.findall(r"^#+ +(.+)$", text, re.MULTILINE)
+    named = {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    return named | set(re.findall(r'<a id="([^"]+)"', text))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_every_link_to_a_section_finds_it(page):
+    for target, anchor in re.findall(r"\]\(([^)#\s:]*)#([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        linked = page.parent / target if target else page
+        assert anchor in anchors(linked.read_text(encoding="utf-8")), f"{page.name} links to {target}#{anchor}"
+
+
+def paths_named(text: str) -> set[str]:
+    """Files and folders of the repository that stand in code marks; patterns and templates (`*`, `<name>`) are not."""
+    rooms = r"(?:spool|include|plugins|dags|stack|config|tests|benchmarks)"
+    return set(re.findall(rf"`({rooms}/[\w./-]+\.(?:py|md|yml|yaml|json|txt|toml|sh)|{rooms}/[\w./-]*/)`", text))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_every_path_that_a_page_names_exists(page):
+    absent = {path for path in paths_named(page.read_text(encoding="utf-8")) if not (ROOT / path).exists()}
+    assert absent == set()
+
+
 def test_the_readme_is_short_and_shows_a_picture():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     assert len(text.splitlines()) < 150

@@ -1,4 +1,4 @@
-"""States are folders; a move is one rename that overwrites nothing. R-OONI-14, R-OONI-15."""
+"""States are folders; a move is one rename that overwrites nothing."""
 
 import json
 import stat

@@ -1,4 +1,4 @@
-"""R-OONI-1: hosts from YAML; what could be an option or a command is refused at load."""
+"""Hosts from YAML; what could be an option or a command is refused at load."""
 
 from __future__ import annotations
 

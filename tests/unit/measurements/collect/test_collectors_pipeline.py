@@ -1,4 +1,4 @@
-"""R-OONI-2, R-OONI-3, R-OONI-4, R-OONI-6, R-DAG-4: one sync, and everything that may go wrong on its way."""
+"""One sync, and everything that may go wrong on its way."""
 
 from __future__ import annotations
 

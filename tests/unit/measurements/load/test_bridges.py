@@ -1,4 +1,4 @@
-"""R-OONI-19: the table of six statuses and the edge of its window."""
+"""The table of six statuses and the edge of its window."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""R-OONI-18: the mirror shows sanitized, imported reports and nothing else."""
+"""The mirror shows sanitized, imported reports and nothing else."""
 
 from __future__ import annotations
 

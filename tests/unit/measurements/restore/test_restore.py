@@ -1,4 +1,4 @@
-"""R-OONI-22: one archived report sanitized again, replacing what it produced."""
+"""One archived report sanitized again, replacing what it produced."""
 
 from __future__ import annotations
 

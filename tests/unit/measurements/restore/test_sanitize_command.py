@@ -1,4 +1,4 @@
-"""R-OONI-17: the sanitizer that a restore starts sees none of its credentials."""
+"""The sanitizer that a restore starts sees none of its credentials."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A process that dies or stalls costs the document it had in hand; what it answers is checked. R-OONI-7."""
+"""A process that dies or stalls costs the document it had in hand; what it answers is checked."""
 
 from collections.abc import Iterator
 from dataclasses import replace

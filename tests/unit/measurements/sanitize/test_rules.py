@@ -1,4 +1,4 @@
-"""The redaction table: what each field of each row becomes, and what holds a report. R-OONI-8, R-OONI-9."""
+"""The redaction table: what each field of each row becomes, and what holds a report."""
 
 import json
 from pathlib import Path

@@ -1,7 +1,4 @@
-"""A run over batches: every report in one state, originals kept, secrets gone, counts told.
-
-R-OONI-6, R-OONI-10, R-OONI-11, R-OONI-12, R-OONI-13, R-OONI-14, R-OONI-15.
-"""
+"""A run over batches: every report in one state, originals kept, secrets gone, counts told."""
 
 import gzip
 import json
