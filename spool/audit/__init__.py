@@ -6,6 +6,6 @@ Proof that Kafka has what the archive holds, and the alarms. What the room offer
     stats.stats                    how far each log is in each room
     alarm_book.AlarmBook           alarms that last, in the object store
 
-`delivered`, `seen`, `topic_evidence` and `log_evidence` gather what Kafka and the archive say; `expired`, `range_set`
-compute with it.
+`delivered`, `seen`, `topic_evidence` and `log_evidence` gather what Kafka and the archive say; `expired` computes with
+it, in the ranges of `range_set`.
 """
