@@ -1,4 +1,4 @@
-"""Every documented form of a secret, in every context, place and YAML style: none is published. R-OONI-9."""
+"""Every documented form of a secret, in every context, place and YAML style: none is published."""
 
 from __future__ import annotations
 
