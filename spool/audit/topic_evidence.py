@@ -12,7 +12,7 @@ from spool.audit.log_evidence import LogEvidence
 from spool.errors import SpoolError
 from spool.event import SPOOL_HEADER
 from spool.format.position_header import ArchivedPosition, decode_archived
-from spool.kafka.topic_reader import partitions_of, read_committed
+from spool.kafka.topic_reader import read_committed
 from spool.kafka.watermarks import Watermarks
 from spool.replay.checkpoint import CheckpointKey, Checkpoints
 from spool.replay.deliveries import Delivery, decode_delivery
@@ -36,9 +36,8 @@ class DeliveriesReading:
         self._places = TakenPlaces(now.topic_id)
         self._generations: dict[CheckpointKey, int | None] = {}
 
-    def read(self, kafka: Mapping[str, str], deliveries_topic: str) -> None:
-        """KafkaUnavailable, KafkaRefused."""
-        ends = partitions_of(kafka, deliveries_topic)
+    def read(self, kafka: Mapping[str, str], deliveries_topic: str, ends: Mapping[int, Watermarks]) -> None:
+        """Up to `ends`, which were taken after the checkpoints and before `now`. KafkaUnavailable, KafkaRefused."""
         for evidence in self._logs.values():
             evidence.deliveries_expired = any(marks.low > 0 for marks in ends.values())
         foreign = sum(not self._add(message) for message in read_committed(kafka, deliveries_topic, ends))

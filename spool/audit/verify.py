@@ -1,7 +1,9 @@
 """
 Proof that Kafka has what the archive holds. Compares positions, nothing else (rule 30).
 
-    1. checkpoints: what has to be there     2. the topic's id and watermarks, taken after them
+    1. checkpoints: what has to be there
+    2. the end of the deliveries topic, then the topic's id and watermarks: replay goes on meanwhile, and a delivery
+       noted below an end that was taken later than the watermarks may lie beyond them
     3. archive: which offsets there are
     4. fast: the deliveries topic, added up  full: every committed record too, read until the watermarks are passed
     5. per log: archive - holes - skipped, up to the checkpoint, against what was seen
@@ -67,12 +69,13 @@ class _Verification:
         checkpoints = CheckpointReader(
             self._kafka, settings.checkpoint_topic, settings.checkpoint_partitions
         ).read_all()
+        notes_end = partitions_of(self._kafka, settings.deliveries_topic)
         now = TopicNow(topic_id_of(self._kafka, topic), partitions_of(self._kafka, topic))
         names = self._archive.logs(self._stream.name)
         begun = {name: self._guarded(partial(self._begin, name, checkpoints, now)) for name in names}
         logs = {name.log: one for name, one in begun.items() if isinstance(one, LogEvidence)}
         reading = DeliveriesReading(topic, self._stream.name, checkpoints, now, logs)
-        reading.read(self._kafka, settings.deliveries_topic)
+        reading.read(self._kafka, settings.deliveries_topic, notes_end)
         foreign = add_records(self._kafka, topic, now.ends, logs) if full else 0
         rows = tuple(self._row(name, one, full) for name, one in begun.items())
         for row in rows:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from confluent_kafka import Producer, TopicPartition
 
+from spool.audit import topic_evidence, verify
 from spool.event import Event
 from spool.intake.client import SpoolClient
 from tests.support.replay_world import World
@@ -96,6 +97,27 @@ def test_both_miss_everything_in_a_topic_made_anew(world):
     for full in (True, False):
         row = world.row(full=full)
         assert (row.missing, row.is_green) == (200, False)
+
+
+@pytest.mark.parametrize("full", [True, False])
+def test_what_is_delivered_while_verify_looks_is_neither_lost_nor_missing(world, monkeypatch, full):
+    appended(world, 50)
+    world.drain()
+
+    def look_then_deliver(look):
+        def call(kafka, topic):
+            ends = look(kafka, topic)
+            appended(world, 50)
+            world.drain()
+            return ends
+
+        return call
+
+    for module in (verify, topic_evidence):
+        if hasattr(module, "partitions_of"):
+            monkeypatch.setattr(module, "partitions_of", look_then_deliver(module.partitions_of))
+    row = world.row(full=full)
+    assert (row.delivered, row.missing, row.is_green) == (50, 0, True)
 
 
 def test_records_of_others_are_counted_as_foreign_and_harm_nothing(world):
