@@ -7,7 +7,8 @@ Errors of the measurements, leaves of the engine's tree.
     ├── MongoRefused              MongoDB will never do what is asked (credentials, command)
     └── RestoreRefused            the archived report cannot be restored as asked; nothing was changed
     TransientError
-    └── MongoUnavailable   MongoDB does not answer, or not well
+    ├── MongoUnavailable       MongoDB does not answer, or not well
+    └── SanitizerUnavailable   the sanitizer that a restore starts cannot run now; nothing was changed
 """
 
 from __future__ import annotations
@@ -39,3 +40,7 @@ class RestoreRefused(TerminalError):
 
 class MongoUnavailable(TransientError):
     """Not reachable, no primary, or it took too long."""
+
+
+class SanitizerUnavailable(TransientError):
+    """The sanitizer ended with the exit code that says: try again."""

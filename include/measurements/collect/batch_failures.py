@@ -13,8 +13,8 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from include.common.processes.bounded import CommandTimedOut, OutputTooLarge
 from include.measurements.batch_manifest import ManifestRefused
-from include.measurements.collect.child_process import CommandTimedOut, OutputTooLarge
 from include.measurements.collect.errors import (
     BatchDiffers,
     BatchRefused,

@@ -12,9 +12,10 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from include.common.processes import bounded
 from include.measurements import batch_manifest
 from include.measurements.batch_manifest import Manifest
-from include.measurements.collect import child_process, gate_answers
+from include.measurements.collect import gate_answers
 from include.measurements.collect.config import SshHost
 from include.measurements.collect.errors import DirectoryUnread
 from include.measurements.collect.exit_codes import gate_error, rsync_error
@@ -62,7 +63,7 @@ class RsyncTransport:
     def fetch(self, batch: str, folder: Path) -> Transferred:
         folder.mkdir(parents=True, exist_ok=True)
         progress = Progress(self._id, batch, bytes_max=BATCH_BYTES_MAX, entries_max=BATCH_ENTRIES_MAX)
-        ended = child_process.run(
+        ended = bounded.run(
             self._rsync(f"{_bracketed(self._host.host)}:{batch}/", f"{folder}/"),
             timeout_s=self._host.timeout_s,
             on_line=progress.line,
@@ -88,7 +89,7 @@ class RsyncTransport:
 
     def _gate(self, verb: str, *words: str, stdin: bytes = b"", timeout_s: float = VERB_TIMEOUT_S) -> str:
         command = [*self._shell, self._host.host, " ".join((verb, *words))]
-        ended = child_process.run(command, timeout_s=timeout_s, stdin=stdin)
+        ended = bounded.run(command, timeout_s=timeout_s, stdin=stdin)
         if ended.code:
             raise gate_error(ended.code, ended.errors, self._host.host, verb)
         return ended.output

@@ -4,50 +4,54 @@ from __future__ import annotations
 
 import hashlib
 import os
-import subprocess
 import sys
+from collections import deque
 from pathlib import Path
 
-from include.measurements.errors import RestoreRefused
+from include.common.processes import bounded
+from include.common.processes.bounded import Ended
+from include.measurements.errors import RestoreRefused, SanitizerUnavailable
 from include.measurements.restore.sanitized_again import Sanitize
 from include.measurements.sanitize.rules import RULES_VERSION
+from spool.command_line import ExitCode
+from spool.errors import SpoolError
 
 TIMEOUT_S = 3600
 _SAID_KEPT = 500
+_LINES_KEPT = 10
 
 
 def sanitize_command(bridges: Path) -> Sanitize:
-    """`python -m include.measurements.sanitize run` over one folder; RestoreRefused when the run itself fails."""
+    """
+    `python -m include.measurements.sanitize run` over one folder; returns the end of what it printed.
+
+    RestoreRefused where the run itself fails; SanitizerUnavailable where trying again may help. It ends with us.
+    """
 
     def sanitize(raw: Path, state: Path) -> str:
-        ended = subprocess.run(
+        last: deque[str] = deque(maxlen=_LINES_KEPT)
+        ended = bounded.run(
             [
-                sys.executable,
-                "-m",
-                "include.measurements.sanitize",
-                "run",
-                "--input",
-                raw,
-                "--state",
-                state,
-                "--bridges",
-                bridges,
-                "--json",
+                *(sys.executable, "-m", "include.measurements.sanitize", "run", "--json"),
+                *("--input", str(raw), "--state", str(state), "--bridges", str(bridges)),
             ],
-            env={"PATH": os.environ.get("PATH", os.defpath), "PYTHONPATH": os.environ.get("PYTHONPATH", "")},
-            cwd=Path(__file__).parents[3],
-            capture_output=True,
-            check=False,
-            timeout=TIMEOUT_S,
+            timeout_s=TIMEOUT_S,
+            on_line=last.append,
+            environment={"PYTHONPATH": os.environ.get("PYTHONPATH", "")},
+            folder=Path(__file__).parents[3],
         )
-        if ended.returncode:
-            raise RestoreRefused(
-                f"the sanitizer failed (exit code {ended.returncode}): {_end(ended.stderr)}",
-                hint="nothing was changed; fix that and restore again",
-            )
-        return _end(ended.stdout)
+        if ended.code:
+            raise _failure(ended)
+        return _end("\n".join(last))
 
     return sanitize
+
+
+def _failure(ended: Ended) -> SpoolError:
+    message = f"the sanitizer failed (exit code {ended.code}): {_end(ended.errors)}"
+    if ended.code == ExitCode.TRY_AGAIN:
+        return SanitizerUnavailable(message, hint="nothing was changed; restore again later")
+    return RestoreRefused(message, hint="nothing was changed; fix that and restore again")
 
 
 def made_by(bridges: Path) -> str:
@@ -63,5 +67,5 @@ def made_by(bridges: Path) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def _end(output: bytes) -> str:
-    return output.decode("utf-8", "replace").strip()[-_SAID_KEPT:]
+def _end(output: str) -> str:
+    return output.strip()[-_SAID_KEPT:]

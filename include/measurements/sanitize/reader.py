@@ -26,7 +26,7 @@ from typing import NamedTuple, Self
 
 import yaml
 
-from include.common.limited_process import ChildEnded, ChildTimedOut, LimitedProcess, Limits, Shown
+from include.common.processes.sandboxed import ChildEnded, ChildTimedOut, LimitedProcess, Limits, Shown
 from include.measurements.machine_faults import MACHINE_ERRNOS
 from include.measurements.sanitize import config
 from include.measurements.sanitize.config import SanitizeSettings

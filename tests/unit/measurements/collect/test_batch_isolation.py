@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from include.common.processes.bounded import CommandTimedOut
 from include.measurements import batch_manifest
 from include.measurements.batch_manifest import Manifest
 from include.measurements.collect import pipeline
-from include.measurements.collect.child_process import CommandTimedOut
 from include.measurements.collect.config import Collector, LocalFolder
 from include.measurements.collect.drop_folder import DropFolder
 from include.measurements.collect.errors import (

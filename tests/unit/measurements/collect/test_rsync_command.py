@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from include.measurements.collect import child_process
-from include.measurements.collect.child_process import Ended
+from include.common.processes import bounded
+from include.common.processes.bounded import Ended
 from include.measurements.collect.config import SshHost
 from include.measurements.collect.rsync_transport import RsyncTransport, ssh_command
 
@@ -25,7 +25,7 @@ def commands(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
         called.append(command)
         return Ended(0, '{"files": 0, "waiting": 0}', "")
 
-    monkeypatch.setattr(child_process, "run", run)
+    monkeypatch.setattr(bounded, "run", run)
     return called
 
 

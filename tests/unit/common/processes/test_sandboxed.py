@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from include.common import limited_process
-from include.common.limited_process import (
+from include.common.processes import sandboxed
+from include.common.processes.sandboxed import (
     ChildEnded,
     ChildTimedOut,
     LimitedProcess,
@@ -17,10 +17,10 @@ from include.common.limited_process import (
     SandboxUnavailable,
     Shown,
 )
-from include.common.socket_filter import filter_program
+from include.common.processes.socket_filter import filter_program
 from tests.support.waiting import until
 
-PROBE = Path(__file__).parents[2] / "support" / "sandbox_probe"
+PROBE = Path(__file__).parents[3] / "support" / "sandbox_probe"
 LIMITS = Limits(memory_bytes=256 * 1024 * 1024, processor_s=30)
 
 
@@ -77,7 +77,7 @@ def test_files_of_the_machine_are_not_there(process: LimitedProcess, path: str) 
 
 def test_it_sees_only_folders_of_ours_and_of_python(process: LimitedProcess) -> None:
     seen = set(attempt(process, "list", "/")["got"])
-    assert seen <= {"in", "out", "packages", "usr", "lib", "lib64", Path(limited_process.sys.base_prefix).parts[1]}
+    assert seen <= {"in", "out", "packages", "usr", "lib", "lib64", Path(sandboxed.sys.base_prefix).parts[1]}
     assert set(attempt(process, "list", "/usr")["got"]) <= {"lib", "lib64", "local", "bin"}
     assert "refused" in attempt(process, "list", str(Path(__file__).parent))
 
@@ -102,7 +102,7 @@ def test_a_connection_to_a_listening_port_of_ours_never_arrives(process: Limited
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(0.2)
         command = [
-            limited_process.sys.executable,
+            sandboxed.sys.executable,
             "-c",
             f"import socket; socket.create_connection({server.getsockname()})",
         ]
@@ -167,7 +167,7 @@ def _has_ended(pid: int) -> bool:
 
 
 def test_nothing_starts_without_bubblewrap(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limited_process.shutil, "which", lambda name: None)
+    monkeypatch.setattr(sandboxed.shutil, "which", lambda name: None)
     with pytest.raises(SandboxUnavailable, match="bwrap is not installed"):
         LimitedProcess("probe.probe:main", {"probe": PROBE}, [])
 
@@ -176,7 +176,7 @@ def test_nothing_starts_where_user_namespaces_are_refused(tmp_path: Path, monkey
     refusing = tmp_path / "bwrap"
     refusing.write_text("#!/bin/sh\necho 'bwrap: No permissions to create new namespace' >&2\nexit 1\n")
     refusing.chmod(0o755)
-    monkeypatch.setattr(limited_process.shutil, "which", lambda name: str(refusing))
+    monkeypatch.setattr(sandboxed.shutil, "which", lambda name: str(refusing))
     with pytest.raises(SandboxUnavailable, match="No permissions to create new namespace") as refused:
         LimitedProcess("probe.probe:main", {"probe": PROBE}, [])
     assert "user namespaces" in refused.value.hint
@@ -185,6 +185,6 @@ def test_nothing_starts_where_user_namespaces_are_refused(tmp_path: Path, monkey
 def test_an_unknown_machine_has_no_filter_and_starts_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(KeyError):
         filter_program("s390x")
-    monkeypatch.setattr(limited_process, "filter_program", lambda: filter_program("s390x"))
+    monkeypatch.setattr(sandboxed, "filter_program", lambda: filter_program("s390x"))
     with pytest.raises(SandboxUnavailable, match="s390x"):
         LimitedProcess("probe.probe:main", {"probe": PROBE}, [])

@@ -26,7 +26,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
-from include.common.socket_filter import filter_program
+from include.common.processes.socket_filter import filter_program
 from spool.errors import TerminalError
 
 READY_S = 30.0

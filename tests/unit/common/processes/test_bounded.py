@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from include.measurements.collect import child_process
-from include.measurements.collect.child_process import CommandTimedOut, OutputTooLarge, run
+from include.common.processes import bounded
+from include.common.processes.bounded import CommandTimedOut, OutputTooLarge, run
 from tests.support.waiting import until
 
 
@@ -46,12 +46,12 @@ def test_lines_end_with_a_carriage_return_too_and_are_not_kept() -> None:
 
 def test_only_the_end_of_many_errors_is_kept() -> None:
     ended = run(python("import sys; sys.stderr.write('x' * 1_000_000 + 'end')"), timeout_s=30)
-    assert len(ended.errors) == child_process.ERRORS_BYTES_KEPT
+    assert len(ended.errors) == bounded.ERRORS_BYTES_KEPT
     assert ended.errors.endswith("xend")
 
 
 def test_too_much_output_ends_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(child_process, "OUTPUT_BYTES_MAX", 1000)
+    monkeypatch.setattr(bounded, "OUTPUT_BYTES_MAX", 1000)
     with pytest.raises(OutputTooLarge):
         run(["yes"], timeout_s=30)
 
@@ -59,7 +59,7 @@ def test_too_much_output_ends_the_command(monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_deadline_ends_the_whole_group_also_who_ignores_sigterm(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(child_process, "ENDING_S", 0.3)
+    monkeypatch.setattr(bounded, "ENDING_S", 0.3)
     code = (
         "import os, signal, subprocess, sys, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
         "child = subprocess.Popen(['sleep', '1000']);"
@@ -85,8 +85,8 @@ def test_an_error_while_reading_ends_the_command_too() -> None:
 
 def test_a_child_does_not_outlive_a_parent_that_was_killed(tmp_path: Path) -> None:
     code = (
-        "from include.measurements.collect import child_process;"
-        f"child_process.run(['sh', '-c', 'echo $$ > {tmp_path}/pid; exec sleep 1000 <&- >&- 2>&-'], timeout_s=1000)"
+        "from include.common.processes import bounded;"
+        f"bounded.run(['sh', '-c', 'echo $$ > {tmp_path}/pid; exec sleep 1000 <&- >&- 2>&-'], timeout_s=1000)"
     )
     parent = subprocess.Popen(python(code), cwd=Path(__file__).parents[4])
     until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text(), "the child has begun")

@@ -14,7 +14,8 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from spool.errors import TerminalError, TransientError
@@ -42,10 +43,17 @@ class Ended(NamedTuple):
 
 
 def run(
-    command: Sequence[str], *, timeout_s: float, stdin: bytes = b"", on_line: Callable[[str], None] | None = None
+    command: Sequence[str],
+    *,
+    timeout_s: float,
+    stdin: bytes = b"",
+    on_line: Callable[[str], None] | None = None,
+    environment: Mapping[str, str] | None = None,
+    folder: Path | None = None,
 ) -> Ended:
     """
-    Run `command` without a shell and with an almost empty environment.
+    Run `command` without a shell, in `folder` (ours), and with an almost empty environment: PATH, LC_ALL and
+    `environment`.
 
     With `on_line`, each line of output (a carriage return also ends one) goes there and is not kept.
     """
@@ -57,7 +65,8 @@ def run(
             stdin=given,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8"},
+            env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8", **(environment or {})},
+            cwd=folder,
             start_new_session=True,
         )
     reader = _Reader(process, on_line)
@@ -102,7 +111,9 @@ class _Reader:
         while self._selector.get_map():
             left = until - time.monotonic()
             if left <= 0:
-                raise CommandTimedOut(f"{name} did not end in time", hint="raise timeout_s, or look at the host")
+                raise CommandTimedOut(
+                    f"{name} did not end in time", hint="raise its time limit, or look at what it waits for"
+                )
             for key, _ in self._selector.select(left):
                 chunk = os.read(key.fd, _CHUNK_BYTES)
                 if chunk:
