@@ -4,7 +4,7 @@ PYTEST = $(PYTHON) -m pytest
 export PYTHONPATH = $(CURDIR)
 
 .DEFAULT_GOAL = help
-.PHONY: help setup up down status logs demo test test-quick test-long test-unit test-crash test-dags test-stack test-compose torture mutants lint types lock dag-docs config-docs bench clean
+.PHONY: help setup up down status logs demo test test-quick test-long test-unit test-crash test-dags test-stack test-compose torture mutants lint types lock dag-docs config-docs event-docs bench clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1|\2/' | column -t -s '|'
@@ -69,6 +69,7 @@ lint: setup  ## style, layers, dependencies, generated files
 	$(PYTHON) -m stack.locks
 	$(PYTHON) -m plugins.dag_docs --check
 	$(PYTHON) -m include.config_reference --check
+	$(PYTHON) -m plugins.event_docs --check
 
 types: setup  ## mypy, strict for spool/ and include/
 	.venv/bin/mypy
@@ -82,6 +83,9 @@ dag-docs: setup  ## write docs/DAGs.md from the DAGs
 
 config-docs: setup  ## write docs/settings.md and config/schemas/ from the descriptions of config/*.yml
 	$(PYTHON) -m include.config_reference
+
+event-docs: setup  ## write docs/events.md and docs/events.json from the types of all events.py
+	$(PYTHON) -m plugins.event_docs
 
 bench: setup  ## all benchmarks; results go to docs/benchmarks/
 	$(PYTHON) -m benchmarks

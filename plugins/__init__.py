@@ -5,5 +5,5 @@ All that knows Airflow. Only *_plugin.py is loaded by Airflow itself, see .airfl
     connections/   the composition root, one module a neighbour
     listener/      state changes of Airflow as events
     conf, dag_defaults, failure_hints, log_rows   what every DAG shares
-    dag_docs       docs/DAGs.md, generated
+    dag_docs, event_docs   docs/DAGs.md and docs/events.md, generated
 """

@@ -24,12 +24,12 @@ def add_config_option(parser: argparse.ArgumentParser, default: Path) -> None:
     parser.add_argument("--config", type=Path, default=default, help="the settings file (%(default)s)")
 
 
-def events_of(stream: str, source: str) -> Emit:
-    """Onto `stream` of the spool folder in SPOOL_FOLDER, durable on disk; without that variable, no events."""
+def events_of(source: str) -> Emit:
+    """Into the spool folder of SPOOL_FOLDER, durable on disk; without that variable, no events."""
     if not (folder := os.environ.get("SPOOL_FOLDER", "")):
         return no_events
     from spool import settings
     from spool.intake.client import SpoolClient
 
     client = SpoolClient(Path(folder), settings.load())
-    return spool_events(lambda to, events: client.append(to, events, acknowledgement="disk"), stream, source)
+    return spool_events(lambda stream, events: client.append(stream, events, acknowledgement="disk"), source)

@@ -1,17 +1,18 @@
-"""The port through which features tell what changed; plugins/ and __main__ decide where events go."""
+"""The port through which features report what changed; plugins/ and the command lines decide where events go."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
-Emit = Callable[[str, str, Mapping[str, object]], None]
+from include.common.event_type import FeatureEvent
+
+Emit = Callable[[FeatureEvent], None]
 """
-(type, key, payload): such as `measurement_report.imported`, the report's path, counts and ids; never contents, never
-secrets.
+Takes one event: keys, counts and ids; never contents, never secrets.
 
-Durable when it returns. A process that dies right after it tells the same again: at least once, never lost.
+Durable when it returns. A process that dies right after it emits the same again: at least once, never lost.
 """
 
 
-def no_events(event_type: str, key: str, payload: Mapping[str, object]) -> None:
+def no_events(event: FeatureEvent) -> None:
     """For runs by hand without a spool folder."""

@@ -8,14 +8,13 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from include.demo_events.config import DemoRequest
+from include.demo_events.events import DemoEvent
 from spool.event import Event
 
 # One append of single events: large enough that waiting for S3 (half a second) costs little, and well below the
 # 8 MB of a commit.
 APPEND_EVENTS_MAX = 10_000
 APPEND_BYTES_MAX = 2 * 1024 * 1024
-
-EVENT_TYPE = "spillway.demo"
 
 
 class Append(NamedTuple):
@@ -67,4 +66,4 @@ class _Maker:
     def _event(self, n: int, key: bytes) -> Event:
         head = b'{"n":%d,"seed":%d,"key":"%s","fill":"' % (n, self._seed, key)
         fill = b"." * (self._value_bytes - len(head) - 2)
-        return Event(head + fill + b'"}', key=key, id=f"demo-{self._seed}-{n}", type=EVENT_TYPE)
+        return Event(head + fill + b'"}', key=key, id=f"demo-{self._seed}-{n}", type=DemoEvent.type)

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from include.common.appended import Appended
 from include.log_files.choose import choose, opened
 from include.log_files.config import IntakeRequest, LogFilesConfig
+from include.log_files.events import LogLine
 from spool.errors import TerminalError
 from spool.event import Event
 
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
 LOGGER = logging.getLogger(__name__)
 
-EVENT_TYPE = "log.line"
 APPEND_EVENTS_MAX = 5_000
 APPEND_BYTES_MAX = 2 * 1024 * 1024
 # Below the engine's own limit, which counts key and headers too.
@@ -112,6 +112,6 @@ def _lines(path: Path) -> Iterator[Event]:
                 headers += (("log_part", b"%d" % part),)
             line = piece.rstrip(b"\r\n")
             if line or part:
-                yield Event(line, key=key, id=f"{path}:{position}", type=EVENT_TYPE, source=source, headers=headers)
+                yield Event(line, key=key, id=f"{path}:{position}", type=LogLine.type, source=source, headers=headers)
             position += len(piece)
             part = 0 if piece.endswith(b"\n") else part + 1

@@ -29,8 +29,6 @@ from spool.command_line import Output, Verb
 from spool.command_line.options import number_from_0, seconds, whole_number
 from spool.errors import SettingsError
 
-STREAM = "measurements"
-
 
 def _postprocess(options: argparse.Namespace, output: Output) -> int:
     with _ledger(options) as ledger:
@@ -102,7 +100,7 @@ def _limit(options: argparse.Namespace) -> Limit:
 
 
 def _events() -> Emit:
-    return events_of(STREAM, "spillway/measurements")
+    return events_of("spillway/measurements")
 
 
 def _variable(name: str) -> str:

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from include.common.stage_ledger import StageLedger
     from include.measurements.collect.announcements import Announcements
 
-MEASUREMENTS_STREAM = "measurements"
-
 
 def ledger() -> StageLedger:
     """The ledger beside the state folders."""
@@ -28,15 +26,15 @@ def ledger() -> StageLedger:
 
 
 def events(source: str) -> Emit:
-    """State changes onto the stream `measurements` of this host's spool."""
+    """State changes onto this host's spool, each to the stream of its type."""
     from include.common.spool_events import spool_events
 
-    return spool_events(engine.spool_client().append, MEASUREMENTS_STREAM, source)
+    return spool_events(engine.spool_client().append, source)
 
 
 def announcements() -> Announcements:
     """From Kafka; opened only for hosts that announce."""
-    from include.measurements.collect.announcements import STREAM
     from include.measurements.collect.kafka_announcements import KafkaAnnouncements
+    from include.measurements.events import ANNOUNCEMENTS
 
-    return KafkaAnnouncements(kafka.client_settings(), engine.settings().stream(STREAM).topic)
+    return KafkaAnnouncements(kafka.client_settings(), engine.settings().stream(ANNOUNCEMENTS).topic)

@@ -16,7 +16,6 @@ may hold secrets.
 from __future__ import annotations
 
 import functools
-import json
 import logging
 import os
 import socket
@@ -27,7 +26,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from include.common.event_type import FeatureEvent, encode
 from plugins.connections import engine, host_folders
+from plugins.listener.events import DAG_RUN_EVENTS, STREAM, TASK_INSTANCE_EVENTS
 from spool.event import Event
 from spool.intake.late_events import put_aside
 
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
 
 LOGGER = logging.getLogger(__name__)
 
-STREAM = "airflow"
 # An append takes milliseconds; the scheduler's loop must not wait longer than it waits for its own database.
 APPEND_TIMEOUT_S = 2.0
 REST_AFTER_FAILURE_S = 30.0
@@ -44,35 +44,36 @@ REST_AFTER_FAILURE_S = 30.0
 
 def dag_run_event(dag_run: Any, state: str) -> Event:
     """`airflow.dag_run.<state>`, key `dag_id/run_id`."""
-    payload = {
-        "dag_id": dag_run.dag_id,
-        "run_id": dag_run.run_id,
-        "run_type": _text(getattr(dag_run, "run_type", None)),
-        "state": state,
-        "logical_date": _time(getattr(dag_run, "logical_date", None)),
-        "start_date": _time(getattr(dag_run, "start_date", None)),
-        "end_date": _time(getattr(dag_run, "end_date", None)),
-    }
-    return _event(f"airflow.dag_run.{state}", payload)
+    return _encoded(
+        DAG_RUN_EVENTS[state](
+            dag_id=dag_run.dag_id,
+            run_id=dag_run.run_id,
+            run_type=_text(getattr(dag_run, "run_type", None)),
+            state=state,
+            logical_date=_time(getattr(dag_run, "logical_date", None)),
+            start_date=_time(getattr(dag_run, "start_date", None)),
+            end_date=_time(getattr(dag_run, "end_date", None)),
+        )
+    )
 
 
 def task_instance_event(task_instance: Any, state: str, previous_state: object, error: object = None) -> Event:
-    """`airflow.task_instance.<state>`, key `dag_id/run_id`. Of an error only its type is told."""
-    payload = {
-        "dag_id": task_instance.dag_id,
-        "run_id": task_instance.run_id,
-        "task_id": task_instance.task_id,
-        "map_index": getattr(task_instance, "map_index", -1),
-        "try_number": getattr(task_instance, "try_number", None),
-        "max_tries": getattr(task_instance, "max_tries", None),
-        "state": state,
-        "previous_state": _text(previous_state),
-        "start_date": _time(getattr(task_instance, "start_date", None)),
-        "end_date": _time(getattr(task_instance, "end_date", None)),
-    }
-    if isinstance(error, BaseException):
-        payload["error_type"] = type(error).__name__
-    return _event(f"airflow.task_instance.{state}", payload)
+    """`airflow.task_instance.<state>`, key `dag_id/run_id`. Of an error only its type is emitted."""
+    return _encoded(
+        TASK_INSTANCE_EVENTS[state](
+            dag_id=task_instance.dag_id,
+            run_id=task_instance.run_id,
+            task_id=task_instance.task_id,
+            map_index=getattr(task_instance, "map_index", -1),
+            try_number=getattr(task_instance, "try_number", None),
+            max_tries=getattr(task_instance, "max_tries", None),
+            state=state,
+            previous_state=_text(previous_state),
+            start_date=_time(getattr(task_instance, "start_date", None)),
+            end_date=_time(getattr(task_instance, "end_date", None)),
+            error_type=type(error).__name__ if isinstance(error, BaseException) else None,
+        )
+    )
 
 
 class Recorder:
@@ -130,15 +131,9 @@ def _recorder() -> Recorder | None:
     return Recorder(host_folders.spool_folder(), engine.spool_client)
 
 
-def _event(kind: str, payload: dict[str, Any]) -> Event:
-    return Event(
-        json.dumps(payload).encode(),
-        key=f"{payload['dag_id']}/{payload['run_id']}".encode(),
-        id=uuid.uuid4().hex,
-        type=kind,
-        source=f"airflow/{socket.gethostname()}",
-        time_ms=time.time_ns() // 1_000_000,
-    )
+def _encoded(event: FeatureEvent) -> Event:
+    # Not the hash of its content: a state may be reached twice.
+    return encode(event, f"airflow/{socket.gethostname()}", id=uuid.uuid4().hex, time_ms=time.time_ns() // 1_000_000)
 
 
 def _text(value: object) -> str | None:

@@ -19,7 +19,7 @@ def test_a_dag_run_event_tells_ids_state_and_times():
     assert event.key == b"reports/manual__1"
     assert json.loads(event.value) == {
         "dag_id": "reports", "run_id": "manual__1", "run_type": "manual", "state": "running", "logical_date": None,
-        "start_date": "2026-03-01T12:00:00.000+00:00", "end_date": None,
+        "start_date": "2026-03-01T12:00:00.000+00:00", "end_date": None, "version": 1,
     }  # fmt: skip
 
 

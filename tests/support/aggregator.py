@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from include.common.event_type import FeatureEvent, encode_payload
 from include.common.stage_ledger import StageLedger
 from include.measurements import batch_manifest
 from include.measurements.collect import pipeline
@@ -28,11 +27,11 @@ class Aggregator:
         self.emit_fails: Exception | None = None
         self.now_ms = 1_800_000_000_000
 
-    def emit(self, event_type: str, key: str, payload: Mapping[str, object]) -> None:
-        json.dumps(payload)
+    def emit(self, event: FeatureEvent) -> None:
+        encode_payload(event)
         if self.emit_fails is not None:
             raise self.emit_fails
-        self.events.append((event_type, key))
+        self.events.append((event.type, event.event_key()))
 
     def sync(self, collector: Collector, transport: Transport, **options: Any) -> SyncSummary:
         places = Places.of(self.state, collector.id)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from include.common.event_type import FeatureEvent, encode_payload
 from include.common.stage_ledger import StageLedger
 from include.measurements.load import pipeline
 from include.measurements.load.stage import Limit, StageSummary
@@ -29,9 +28,9 @@ class MeasurementState:
         self.ledger = StageLedger(root, "test")
         self.events: list[tuple[str, str]] = []
 
-    def emit(self, event_type: str, key: str, payload: Mapping[str, object]) -> None:
-        json.dumps(payload)
-        self.events.append((event_type, key))
+    def emit(self, event: FeatureEvent) -> None:
+        encode_payload(event)
+        self.events.append((event.type, event.event_key()))
 
     def stage_report(self, name: str, *entries: object, state: str = "staging", **header: object) -> str:
         """A sanitized report below `state`; its path."""

@@ -69,7 +69,7 @@ class RawBatches:
                 bridges=self.bridges,
                 settings=replace(config.load(), **settings),
                 ledger=ledger,
-                emit=lambda event_type, key, payload: self.events.append((event_type, key)),
+                emit=lambda event: self.events.append((event.type, event.event_key())),
                 tell=self.told.append,
             )
             return pipeline.run(change(job))

@@ -15,18 +15,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+from include.common.event_type import encode_payload
 from include.measurements import batch_manifest
 from include.measurements.batch_manifest import Manifest
 from include.measurements.collect.config import COLLECTOR_ID
 from include.measurements.collect.errors import BatchDiffers
 from include.measurements.collect.progress import Transferred
 from include.measurements.collect.transport import Forgotten, Transport, is_batch_name
+from include.measurements.events import BatchFinished
 from spool.errors import TerminalError
 
 LOGGER = logging.getLogger(__name__)
-
-STREAM = "collector_batches"
-EVENT_TYPE = "collector.batch_finished"
 
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 
@@ -57,7 +56,7 @@ class Announcements(Protocol):
 
 def encode(announcement: Announcement) -> bytes:
     """The value of the event."""
-    return json.dumps(announcement._asdict(), separators=(",", ":")).encode()
+    return encode_payload(BatchFinished(**announcement._asdict()))
 
 
 def decode(value: bytes) -> Announcement:

@@ -21,8 +21,6 @@ from spool.command_line import Output, Verb
 from spool.command_line.exit_codes import worst
 from spool.errors import SettingsError, SpoolError
 
-STREAM = "measurements"
-
 
 def _sync(options: argparse.Namespace, output: Output) -> int:
     signal.signal(signal.SIGTERM, _cancel)
@@ -38,7 +36,7 @@ def _sync(options: argparse.Namespace, output: Output) -> int:
                     collector,
                     options.state,
                     ledger,
-                    events_of(STREAM, "spillway/collectors"),
+                    events_of("spillway/collectors"),
                     _announcements(options.announcements),
                 )
             except SyncCancelled:

@@ -41,6 +41,7 @@ from include.measurements.collect.places import Places
 from include.measurements.collect.proof import unproven
 from include.measurements.collect.sync_summary import SyncSummary
 from include.measurements.collect.transport import Transport, is_batch_name, new_batch_name
+from include.measurements.events import BatchCollected, BatchForgotten
 from include.measurements.state_folders import prune
 from spool import failpoints
 from spool.file_lock import FileLock
@@ -214,7 +215,7 @@ class _Run:
 
     def _give(self, record: Record) -> None:
         self._show(record.batch, record.manifest)
-        self.emit("batch.collected", f"{self.collector.id}/{record.batch}", {"files": len(record.manifest)})
+        self.emit(BatchCollected(f"{self.collector.id}/{record.batch}", files=len(record.manifest)))
         failpoints.reach("collectors.event_told")
         self.collected.mark_published(record.batch)
         failpoints.reach("collectors.published")
@@ -240,11 +241,8 @@ class _Run:
         failpoints.reach("collectors.proven")
         forgotten = self.transport.forget(record.batch, record.manifest)
         failpoints.reach("collectors.forgotten")
-        self.emit(
-            "batch.forgotten",
-            f"{self.collector.id}/{record.batch}",
-            {"files": forgotten.files, "changed": len(forgotten.changed), "left": forgotten.left},
-        )
+        key, changed = f"{self.collector.id}/{record.batch}", len(forgotten.changed)
+        self.emit(BatchForgotten(key, files=forgotten.files, changed=changed, left=forgotten.left))
         self.summary.forgotten += forgotten.files
         self.summary.changed += len(forgotten.changed)
         if not forgotten.left:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from pymongo.database import Database
@@ -23,14 +24,17 @@ from include.common.stage_ledger import StageLedger
 from include.measurements.archived_originals import is_file
 from include.measurements.config import MeasurementSettings
 from include.measurements.errors import MeasurementReportRefused
+from include.measurements.events import MeasurementReportImported, MeasurementReportPostprocessed
 from include.measurements.load import bridges, prepared_file, stage
 from include.measurements.load.mongo_reader import CONNECTION, REACHABILITY, observations
 from include.measurements.load.mongo_store import Document, MeasurementStore
 from include.measurements.load.stage import Limit, StageSummary
 from include.measurements.state_folders import StateFolders
 
-POSTPROCESS = stage.Step("postprocess", "staging", "reports", ("imported",), "measurement_report.postprocessed")
-IMPORT = stage.Step("import", "reports", "imported", (), "measurement_report.imported")
+POSTPROCESS = stage.Step(
+    "postprocess", "staging", "reports", ("imported",), partial(MeasurementReportPostprocessed, recovered=True)
+)
+IMPORT = stage.Step("import", "reports", "imported", (), partial(MeasurementReportImported, recovered=True))
 
 BRIDGES_FILE = "bridges-by-country-code.json"
 
@@ -38,9 +42,10 @@ BRIDGES_FILE = "bridges-by-country-code.json"
 def postprocess(folders: StateFolders, ledger: StageLedger, emit: Emit, limit: Limit) -> StageSummary:
     """Every report of `staging` is in `reports` or errored/ when it returns, but for the limit."""
 
-    def act(report: str) -> stage.Payload:
+    def act(report: str) -> MeasurementReportPostprocessed:
         made = prepared_file.make(folders.path("staging", report), folders.prepared_path(report))
-        return {"documents": made.entry_count, "test_name": str(made.header["test_name"])}
+        test_name = str(made.header["test_name"])
+        return MeasurementReportPostprocessed(report, documents=made.entry_count, test_name=test_name)
 
     with folders.alone("measurements"):
         return stage.run(POSTPROCESS, act, folders, ledger, emit, limit)
@@ -51,11 +56,11 @@ def import_reports(
 ) -> StageSummary:
     """Every report of `reports` is in the database and in `imported` when it returns, but for the limit."""
 
-    def act(report: str) -> stage.Payload:
+    def act(report: str) -> MeasurementReportImported:
         with prepared_file.opened(folders.path("reports", report), folders.prepared_path(report)) as prepared:
             _refuse_duplicate(report, store.same_reports(prepared.about), folders)
             written = store.put(prepared.about, prepared.entries(), report)
-        return {"report_id": written.report_id, "inserted": written.inserted, "replaced": written.replaced}
+        return MeasurementReportImported(report, **written._asdict())
 
     with folders.alone("measurements"):
         store.create_indexes()

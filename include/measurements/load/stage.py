@@ -23,8 +23,10 @@ from itertools import islice
 from typing import NamedTuple
 
 from include.common.emit import Emit
+from include.common.event_type import FeatureEvent
 from include.common.stage_ledger import StageLedger
 from include.measurements.errors import MeasurementReportRefused, MeasurementReportsStuck
+from include.measurements.events import MeasurementReportErrored
 from include.measurements.machine_faults import is_machine_fault
 from include.measurements.state_folders import PublishableState, StateFolders, prune
 from include.measurements.verdicts import verdict_on
@@ -40,18 +42,17 @@ STEPS = ("taken", "acted", "moved", "told", "settled")
 failpoints.declare(*(f"{FEATURE}.{stage}.{step}" for stage in ("postprocess", "import") for step in STEPS))
 failpoints.declare("measurements.refused.moved")
 
-Payload = dict[str, object]
-Act = Callable[[str], Payload]
+Act = Callable[[str], FeatureEvent]
 
 
 class Step(NamedTuple):
-    """A stage: from which folder to which, and the event that tells it."""
+    """A stage: from which folder to which. `recovered` makes the event of one whose process died before emitting it."""
 
     name: str
     source: PublishableState
     target: PublishableState
     beyond: tuple[PublishableState, ...]
-    event: str
+    recovered: Callable[[str], FeatureEvent]
 
 
 class Limit(NamedTuple):
@@ -74,7 +75,7 @@ class StageSummary:
 
 
 def run(step: Step, act: Act, folders: StateFolders, ledger: StageLedger, emit: Emit, limit: Limit) -> StageSummary:
-    """Recover what an earlier run left, then do every report. `act` gives the payload of the event; ints are summed."""
+    """Recover what an earlier run left, then do every report. `act` gives the event; its whole numbers are summed."""
     one = _Run(step, act, folders, ledger, emit, StageSummary(step.name))
     one.recover()
     until = time.monotonic() + limit.deadline_s
@@ -106,7 +107,7 @@ class _Run:
             if self.folders.path(self.step.source, report).exists():
                 continue
             if any(self.folders.path(state, report).exists() for state in (self.step.target, *self.step.beyond)):
-                self._tell_out(report, {"recovered": True})
+                self._tell_out(report, self.step.recovered(report))
             elif self.folders.held_as(report):
                 self._tell_errored(report, "recovered")
             else:
@@ -119,15 +120,15 @@ class _Run:
         self._reach("taken")
         try:
             with verdict_on(report):
-                payload = self.act(report)
+                event = self.act(report)
                 self._reach("acted")
                 self._move(report)
         except MeasurementReportRefused as refused:
             self._refuse(report, refused)
             return
         self._reach("moved")
-        self._tell_out(report, payload)
-        for name, value in payload.items():
+        self._tell_out(report, event)
+        for name, value in vars(event).items():
             if isinstance(value, int) and not isinstance(value, bool):
                 self.summary.sums[name] = self.summary.sums.get(name, 0) + value
 
@@ -160,15 +161,15 @@ class _Run:
                 "collision", f"{self.step.target} has a report of this path already"
             ) from None
 
-    def _tell_out(self, report: str, payload: Payload) -> None:
-        self.emit(self.step.event, report, payload)
+    def _tell_out(self, report: str, event: FeatureEvent) -> None:
+        self.emit(event)
         self._reach("told")
         self.ledger.settle(FEATURE, self.step.name, {report: "out"})
         self._reach("settled")
         self.summary.out += 1
 
     def _tell_errored(self, report: str, reason: str) -> None:
-        self.emit("measurement_report.errored", report, {"stage": self.step.name, "reason": reason})
+        self.emit(MeasurementReportErrored(report, stage=self.step.name, reason=reason))
         self.ledger.settle(FEATURE, self.step.name, {report: "errored"})
         self.summary.errored += 1
 

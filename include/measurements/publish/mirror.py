@@ -28,6 +28,11 @@ from include.common.emit import Emit
 from include.common.stage_ledger import StageLedger
 from include.measurements import measurement_report
 from include.measurements.errors import MeasurementReportRefused, MeasurementReportsStuck
+from include.measurements.events import (
+    MeasurementReportErrored,
+    MeasurementReportPublished,
+    MeasurementReportUnpublished,
+)
 from include.measurements.identity import country
 from include.measurements.load.pipeline import BRIDGES_FILE
 from include.measurements.publish import index_values
@@ -118,7 +123,7 @@ class _Publisher:
         except MeasurementReportRefused as refused:
             # It stays imported: it is in the database. The mirror goes on without it.
             LOGGER.warning("publish: %s: %s", report, refused)
-            self.emit("measurement_report.errored", report, {"stage": STAGE, "reason": refused.reason})
+            self.emit(MeasurementReportErrored(report, stage=STAGE, reason=refused.reason))
             self.ledger.settle("measurements", STAGE, {report: "errored"})
             self.summary.errored += 1
             return {"report_file": report, "source": stamp, "refused": refused.reason}
@@ -133,11 +138,7 @@ class _Publisher:
         fresh = set(self.ledger.open_items("measurements", STAGE))
         told = [row for row in rows if row["report_file"] in fresh]
         for row in told:
-            self.emit(
-                "measurement_report.published",
-                row["report_file"],
-                {"path": row["path"], "sha256": row["sha256"]},
-            )
+            self.emit(MeasurementReportPublished(row["report_file"], path=row["path"], sha256=row["sha256"]))
         failpoints.reach("measurements.publish.told")
         self.ledger.settle("measurements", STAGE, {row["report_file"]: "out" for row in told})
 
@@ -185,7 +186,7 @@ class _Publisher:
                 stuck[path] = error
                 continue
             failpoints.reach("measurements.publish.removed")
-            self.emit("measurement_report.unpublished", path, {})
+            self.emit(MeasurementReportUnpublished(path))
             self.summary.removed += 1
         self.paths.keep_only(shown | stuck.keys())
         if stuck:

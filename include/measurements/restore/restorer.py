@@ -28,6 +28,7 @@ from include.common.emit import Emit
 from include.measurements.archived_originals import ArchivedOriginals, unpacked_sha256
 from include.measurements.batch_manifest import sha256_of
 from include.measurements.errors import RestoreRefused
+from include.measurements.events import MeasurementReportRestored
 from include.measurements.publish.mirror import read_index
 from include.measurements.restore.originals import RestorableOriginals
 from include.measurements.restore.sanitized_again import Held, Sanitize, SanitizedAgain, sanitized_again
@@ -190,8 +191,8 @@ class Restorer:
         fsync_folder(new.parent)
 
     def _emit(self, plan: RestorePlan, again: SanitizedAgain) -> None:
-        payload = {"replaced_in": plan.state, "report_ids": list(plan.report_ids), "outcome": again.outcome}
-        self.emit("measurement_report.restored", plan.report, payload)
+        ids = list(plan.report_ids)
+        self.emit(MeasurementReportRestored(plan.report, replaced_in=plan.state, report_ids=ids, outcome=again.outcome))
 
     def _replaced_places(self, report: str, archived: str) -> Iterator[Path]:
         """

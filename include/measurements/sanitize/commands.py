@@ -26,8 +26,6 @@ from include.measurements.state_folders import StateFolders
 from spool.command_line import Output, Verb
 from spool.command_line.options import seconds, whole_number
 
-STREAM = "measurements"
-
 
 def _run(options: argparse.Namespace, output: Output) -> int:
     settings = config.load(options.config)
@@ -87,7 +85,7 @@ def _redrive(options: argparse.Namespace, output: Output) -> int:
 
 def _events() -> Emit:
     """Onto the stream `measurements` if a spool folder is named; a restore runs this command without one."""
-    return events_of(STREAM, "spillway/sanitize")
+    return events_of("spillway/sanitize")
 
 
 def _printer(output: Output, advance: Callable[[int], None]) -> Callable[[Report], None]:

@@ -38,6 +38,7 @@ from include.common.stage_ledger import StageLedger
 from include.measurements import batch_manifest
 from include.measurements.batch_manifest import MANIFEST_SUFFIX, ManifestRefused
 from include.measurements.errors import MeasurementReportsStuck
+from include.measurements.events import BatchRefused
 from include.measurements.machine_faults import is_machine_fault
 from include.measurements.sanitize import config
 from include.measurements.sanitize.batch_work import Batch, BatchWork
@@ -246,5 +247,5 @@ class _Run:
     def _refuse(self, batch: Batch, why: str) -> None:
         name = self.settler.shown(str(batch))
         LOGGER.error("batch %s is not what its manifest says (%s): left in raw", name, why)
-        self.job.emit("batch.refused", name, {"why": why})
+        self.job.emit(BatchRefused(name, why=why))
         self.summary.refused.append(name)

@@ -22,6 +22,7 @@ from include.common.emit import Emit
 from include.measurements import batch_manifest
 from include.measurements.batch_manifest import MANIFEST_SUFFIX
 from include.measurements.errors import MeasurementReportsStuck
+from include.measurements.events import MeasurementReportRedriven
 from include.measurements.sanitize.batch_work import Batch
 from include.measurements.sanitize.errors import NoSuchMeasurementReport
 from include.measurements.sanitize.secret_forms import REDACTED
@@ -81,7 +82,7 @@ def redrive(folders: StateFolders, held: list[Held], emit: Emit) -> int:
             failpoints.reach("sanitize.redrive.moved")
             folders.reasons.remove(one.place)
             remove_empty_folders(one.place.parent, keep=folders.root / one.kind)
-            emit("measurement_report.redriven", one.shown, {"reason": one.reason, "to": one.source})
+            emit(MeasurementReportRedriven(one.shown, reason=one.reason, to=one.source))
             failpoints.reach("sanitize.redrive.told")
         _write_manifests(folders.root / "raw")
     if stuck:

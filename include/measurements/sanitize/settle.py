@@ -10,17 +10,23 @@ from __future__ import annotations
 import json
 import logging
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 from include.common.atomic_files import fsync_file, fsync_folder, rename_durably, write_durably
 from include.common.emit import Emit
+from include.common.event_type import FeatureEvent
 from include.common.stage_ledger import Outcome as LedgerOutcome
 from include.common.stage_ledger import StageLedger
 from include.measurements.batch_manifest import sha256_of
 from include.measurements.companion_paths import companion_path
+from include.measurements.events import (
+    MeasurementReportErrored,
+    MeasurementReportQuarantined,
+    MeasurementReportSanitized,
+)
 from include.measurements.machine_faults import is_machine_fault
 from include.measurements.sanitize import archive
 from include.measurements.sanitize.batch_work import BatchWork, NotedVerdict
@@ -40,6 +46,11 @@ STAGE = FEATURE
 STAGED_MODE = 0o640
 
 _KINDS: Mapping[str, HeldKind] = {"quarantined": "quarantine", "errored": "errored"}
+_EVENTS: Mapping[str, Callable[..., FeatureEvent]] = {
+    "sanitized": MeasurementReportSanitized,
+    "quarantined": MeasurementReportQuarantined,
+    "errored": MeasurementReportErrored,
+}
 _LEDGER: Mapping[str, LedgerOutcome] = {"sanitized": "out", "quarantined": "quarantined", "errored": "errored"}
 
 STEPS = ("read", "archived", "noted", "replaced", "moved", "told", "settled")
@@ -171,9 +182,10 @@ class Settler:
             self._shown(report, verdict), verdict.outcome, verdict.documents, verdict.bad, verdict.reason,
             verdict.truncated, verdict.test,
         )  # fmt: skip
-        payload = told._asdict() | {"stage": STAGE, "rules": RULES_VERSION, "touched": sum(verdict.touched.values())}
-        del payload["file"]
-        self.emit(f"measurement_report.{verdict.outcome}", told.file, payload)
+        named = {name: value for name, value in told._asdict().items() if name != "file"}
+        touched = sum(verdict.touched.values())
+        event = _EVENTS[verdict.outcome](told.file, **named, stage=STAGE, rules=RULES_VERSION, touched=touched)
+        self.emit(event)
         reach("told")
         self.ledger.settle(FEATURE, STAGE, {report: _LEDGER[verdict.outcome]})
         reach("settled")
