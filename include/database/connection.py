@@ -7,10 +7,11 @@ isolation level is READ COMMITTED, so that two drains or two counts do not wait 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from sqlalchemy import Connection, Engine, create_engine, exc
 from sqlalchemy.pool import NullPool
@@ -21,6 +22,8 @@ from spool.errors import SettingsError, SpoolError
 Connect = Callable[[], Any]
 """Opens a DB-API connection of mysqlclient: the provider's hook, or `connect_to`."""
 
+URI_VARIABLE = "SPILLWAY_DATABASE_URI"
+URI_FORM = "mysql://user:password@host:3306/database"
 CONNECT_TIMEOUT_S = 10
 READ_TIMEOUT_S = 120
 
@@ -35,8 +38,19 @@ def engine(connect: Connect) -> Engine:
     return create_engine("mysql+mysqldb://", creator=connect, poolclass=NullPool, isolation_level="READ COMMITTED")
 
 
+def database_from_environment() -> Engine:
+    """The database of SPILLWAY_DATABASE_URI; SettingsError where that is not set or no such URL."""
+    if not (url := os.environ.get(URI_VARIABLE, "")):
+        raise SettingsError(f"{URI_VARIABLE} is not set", hint=URI_FORM)
+    return engine(connect_to(url))
+
+
 def connect_to(url: str) -> Connect:
-    """Connections to `mysql://user:password@host:port/database`; SettingsError for what is no such URL."""
+    """
+    Connections to `mysql://user:password@host:port/database`; SettingsError for what is no such URL.
+
+    With `?unix_socket=/path` behind it, the host and port are not used.
+    """
     parts = urlsplit(url)
     try:
         port = parts.port or 3306
@@ -44,7 +58,8 @@ def connect_to(url: str) -> Connect:
         port = 0
     if parts.scheme != "mysql" or not parts.hostname or not parts.path.strip("/") or not port:
         # The text itself may hold a password.
-        raise SettingsError("not the URL of a MariaDB", hint="mysql://user:password@host:3306/database")
+        raise SettingsError("not the URL of a MariaDB", hint=URI_FORM)
+    socket = {name: value for name, value in parse_qsl(parts.query) if name == "unix_socket"}
 
     def connect() -> Any:
         import MySQLdb
@@ -59,6 +74,7 @@ def connect_to(url: str) -> Connect:
             read_timeout=READ_TIMEOUT_S,
             write_timeout=READ_TIMEOUT_S,
             charset="utf8mb4",
+            **socket,
         )
 
     return connect

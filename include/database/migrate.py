@@ -115,7 +115,7 @@ def _run(connection: Connection, revision: str) -> None:
         cause = error if isinstance(error, SpoolError) else f"{type(error).__name__}: {error}"
         raise MigrationFailed(
             f"revision {revision} did not finish, the schema is at {at}: {cause}",
-            hint="mend what the message names, then run the upgrade again: it goes on from there",
+            hint="fix what the message names, then run the upgrade again: it goes on from there",
         ) from error
 
 

@@ -6,6 +6,7 @@ import re
 import shlex
 import socket
 from importlib import resources
+from urllib.parse import unquote, urlsplit
 
 import jsonschema
 import pytest
@@ -168,13 +169,30 @@ def test_airflow_is_told_what_the_local_stack_tells_it(compose, tmp_path):
     place = Place(tmp_path, 20000)
     told = airflow_services(compose)["airflow-scheduler"]["environment"]
     assert connections(place).keys() <= told.keys()
-    # Folders of the local stack's own, its mirror (a web server of one's own here), and what commands alone need.
-    left_out = {"STACK_DIR", "STACK_PORT_BASE", "SPILLWAY_MIRROR_PORT", "SPILLWAY_DATABASE_URI"}
+    # Folders of the local stack's own, and its mirror (a web server of one's own here).
+    left_out = {"STACK_DIR", "STACK_PORT_BASE", "SPILLWAY_MIRROR_PORT"}
     assert deployment(place).keys() - left_out <= told.keys()
     for name, text in connections(place).items():
         ours, theirs = json.loads(told[name]), json.loads(text)
         assert ours["conn_type"] == theirs["conn_type"]
         assert ours.get("schema") == theirs.get("schema")
+
+
+def test_the_schema_is_upgraded_before_any_component_starts_in_the_database_that_mariadb_makes(compose):
+    init, server = compose["services"]["airflow-init"], compose["services"]["mariadb"]["environment"]
+    assert {"mariadb", "postgres", "s3"} <= init["depends_on"].keys()
+    assert {how["condition"] for how in init["depends_on"].values()} == {"service_healthy"}
+    for name, service in airflow_services(compose).items():
+        uri = urlsplit(service["environment"]["SPILLWAY_DATABASE_URI"])
+        assert (uri.hostname, uri.path) == ("mariadb", f"/{server['MARIADB_DATABASE']}"), name
+        assert (uri.username, unquote(uri.password)) == (server["MARIADB_USER"], server["MARIADB_PASSWORD"]), name
+        assert name == "airflow-init" or "airflow-init" in started_before(compose, name)
+
+
+def started_before(compose, name):
+    """The services that must have started, or ended well, before this one."""
+    waits = compose["services"][name].get("depends_on", {})
+    return set(waits).union(*(started_before(compose, other) for other in waits))
 
 
 def test_hosts_that_airflow_is_told_are_services(compose):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, text
 
 from include.database import migrate
-from include.database.connection import engine, transaction
+from include.database.__main__ import main
+from include.database.connection import Connect, engine, transaction
 from include.database.errors import (
     DatabaseRefused,
     DatabaseUnavailable,
@@ -21,6 +23,7 @@ from include.database.errors import (
     SchemaOutdated,
 )
 from include.database.tables import METADATA
+from spool.command_line import ExitCode
 from tests.support import mariadb
 
 pytestmark = [
@@ -30,9 +33,19 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Engine]:
+def connect() -> Iterator[Connect]:
     with mariadb.mariadb() as connect:
-        yield engine(connect)
+        yield connect
+
+
+@pytest.fixture(scope="module")
+def server(connect: Connect) -> Engine:
+    return engine(connect)
+
+
+@pytest.fixture
+def uri(connect: Connect) -> str:
+    return mariadb.uri(connect)
 
 
 @pytest.fixture
@@ -171,3 +184,51 @@ def test_errors_of_the_server_are_told_apart(database: Engine) -> None:
         connection.execute(text("SELEKT 1"))
     with pytest.raises(DatabaseUnavailable, match="1205"), transaction(database) as connection:
         connection.execute(text("SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = 1205, MESSAGE_TEXT = 'Lock wait timeout'"))
+
+
+def command(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, dict[str, object]]:
+    code = main([*arguments, "--json"])
+    printed = capsys.readouterr()
+    return code, json.loads(printed.out or printed.err)
+
+
+def test_the_command_shows_what_is_missing_and_runs_it(
+    database: Engine, uri: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SPILLWAY_DATABASE_URI", uri)
+    known = revisions()
+    assert command(capsys, "status") == (0, {"current": "", "wanted": known[-1], "pending": known})
+    assert tables(database) == set(), "status changed something"
+    assert command(capsys, "upgrade") == (0, {"before": "", "current": known[-1], "ran": known})
+    assert command(capsys, "status") == (0, {"current": known[-1], "wanted": known[-1], "pending": []})
+    assert command(capsys, "upgrade") == (0, {"before": known[-1], "current": known[-1], "ran": []})
+
+
+def test_the_command_says_what_to_do_about_a_newer_schema(
+    database: Engine, uri: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    migrate.upgrade(database)
+    with transaction(database) as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    monkeypatch.setenv("SPILLWAY_DATABASE_URI", uri)
+    code, row = command(capsys, "upgrade")
+    assert (code, row["error"]) == (ExitCode.FAILED, "SchemaNewer")
+    assert "9999" in str(row["message"])
+
+
+def test_the_command_may_be_tried_again_while_the_database_is_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SPILLWAY_DATABASE_URI", f"mysql://root@localhost/app?unix_socket={tmp_path}/none")
+    code, row = command(capsys, "status")
+    assert (code, row["error"]) == (ExitCode.TRY_AGAIN, "DatabaseUnavailable")
+
+
+@pytest.mark.parametrize("value", ["", "postgresql://u:s3cret@h/d", "mysql://u:s3cret@h:none/d", "mysql://u:s3cret@h"])
+def test_a_wrong_address_is_refused_without_being_shown(
+    value: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SPILLWAY_DATABASE_URI", value)
+    code, row = command(capsys, "status")
+    assert (code, row["error"]) == (ExitCode.FAILED, "SettingsError")
+    assert "s3cret" not in json.dumps(row)

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import random
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine, func, select, text
 
 from include.database import migrate
-from include.database.connection import engine, transaction
+from include.database.connection import Connect, engine, transaction
 from include.database.errors import DatabaseRefused, DatabaseUnavailable
 from include.database.tables import OUTBOX, OUTBOX_BATCHES
 from include.outbox import drain as draining
+from include.outbox.__main__ import main
 from include.outbox.drain import drain, failed
 from include.outbox.write import put
 from spool.clock import Deadline
+from spool.command_line import ExitCode
 from spool.errors import AppendUnknown, EventRefused, SpoolFull
 from spool.event import Accepted, Event, OffsetRange, ProducerSequence
 from spool.settings import StreamSettings
@@ -59,11 +63,16 @@ class RememberingSpool:
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Engine]:
+def connect() -> Iterator[Connect]:
     with mariadb.mariadb() as connect:
-        database = engine(connect)
-        migrate.upgrade(database)
-        yield database
+        yield connect
+
+
+@pytest.fixture(scope="module")
+def server(connect: Connect) -> Engine:
+    database = engine(connect)
+    migrate.upgrade(database)
+    return database
 
 
 @pytest.fixture
@@ -229,3 +238,58 @@ def test_a_drain_stops_at_its_limit_and_the_next_goes_on(
     assert drained(database, spool, max_events=20)["events"].events == 20
     assert left(database) == 15
     assert drained(database, spool)["events"].events == 15
+
+
+@pytest.fixture
+def command(
+    connect: Connect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, list[dict[str, Any]]]]:
+    """`python -m include.outbox` on this database and a spool folder of its own: exit code and rows."""
+    monkeypatch.setenv("SPILLWAY_DATABASE_URI", mariadb.uri(connect))
+    monkeypatch.setenv("SPILLWAY_INSTALLATION", "here")
+    monkeypatch.setenv("SPOOL_FOLDER", str(tmp_path))
+    monkeypatch.setenv("SPOOL_S3_BUCKET", "unused")
+
+    def run(*arguments: str) -> tuple[int, list[dict[str, Any]]]:
+        code = main([*arguments, "--json"])
+        printed = capsys.readouterr()
+        return code, [json.loads(line) for line in (printed.out + printed.err).splitlines() if line.startswith("{")]
+
+    return run
+
+
+# A stream of config/spool.yml that is durable on disk: no object store is needed.
+KNOWN = StreamSettings(name="measurements", topic="measurements")
+
+
+def test_the_command_shows_what_waits_and_drains_it(
+    database: Engine, command: Callable[..., tuple[int, list[dict[str, Any]]]]
+) -> None:
+    assert command("status") == (ExitCode.DONE, [])
+    with transaction(database) as connection:
+        put(connection, KNOWN, [Event(b"1", time_ms=1_700_000_000_000), Event(b"2")], source="test")
+    row = {
+        "stream": "measurements", "waiting": 2, "oldest": "2023-11-14T22:13:20.000Z", "under_way": 0, "sequence": 0,
+        "log": "",
+    }  # fmt: skip
+    assert command("status") == (ExitCode.DONE, [row])
+    assert command("drain", "--dry-run") == (ExitCode.DONE, [row])
+    assert left(database) == 2
+    assert command("drain") == (ExitCode.DONE, [{"stream": "measurements", "events": 2, "batches": 1}])
+    code, (after,) = command("status")
+    assert (code, after["waiting"], after["oldest"], after["sequence"]) == (ExitCode.DONE, 0, "", 1)
+    assert after["log"]
+    assert command("drain") == (ExitCode.DONE, [])
+
+
+def test_the_command_names_a_stream_that_failed_and_drains_the_others(
+    database: Engine, command: Callable[..., tuple[int, list[dict[str, Any]]]]
+) -> None:
+    for stream in (StreamSettings(name="a_removed_one", topic="gone"), KNOWN):
+        put_one(database, 1 if stream is KNOWN else 2, stream=stream)
+    code, rows = command("drain")
+    assert code == ExitCode.FAILED
+    assert [row["events"] for row in rows if "events" in row] == [0, 1]
+    ((stream, error),) = [(row["stream"], row["error"]) for row in rows if "error" in row]
+    assert (stream, error) == ("a_removed_one", "SettingsError")
+    assert left(database) == 1

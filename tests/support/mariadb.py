@@ -51,6 +51,16 @@ def mariadb() -> Iterator[Callable[[], Any]]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def uri(connect: Callable[[], Any]) -> str:
+    """What SPILLWAY_DATABASE_URI is for the server that `connect` reaches."""
+    connection = connect()
+    cursor = connection.cursor()
+    cursor.execute("SELECT @@socket")
+    (path,) = cursor.fetchone()
+    connection.close()
+    return f"mysql://root@localhost/app?unix_socket={path}"
+
+
 def _has_database(path: str) -> bool:
     """Whether the server answers; the database exists then."""
     try:
