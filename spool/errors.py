@@ -16,6 +16,7 @@ Every error the engine raises.
     │   ├── OperatorNeeded       going on would skip or repeat events: a person decides (Kafka replaced)
     │   │   ├── LogGap           a segment is missing while later ones are there; heals when it comes
     │   │   └── CorruptRecord    a note beside the events (checkpoint, delivery, marker, letter) cannot be read
+    │   ├── LetterRefused        a dead letter cannot be requeued or discarded as asked; nothing was done to it
     │   ├── NotOwner             another instance owns this log's replay
     │   ├── ShipFailed           some logs of a folder were not shipped; the others were
     │   └── VerifyFailed         the archive and Kafka differ
@@ -129,6 +130,10 @@ class LogGap(OperatorNeeded):
 
 class CorruptRecord(OperatorNeeded):
     """A note of this program beside the events cannot be read; the message names it. It concerns its own log only."""
+
+
+class LetterRefused(TerminalError):
+    """Nothing was done to a dead letter; the message names it and says why."""
 
 
 class NotOwner(TerminalError):

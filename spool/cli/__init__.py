@@ -17,6 +17,7 @@ PROGRAM = Program(
         "replay": VerbEntry("send archived events to Kafka, exactly once", "spool.cli.replay"),
         "verify": VerbEntry("prove that Kafka has what the archive holds", "spool.cli.verify"),
         "rewind": VerbEntry("send events again, or pass a gap", "spool.cli.rewind"),
+        "dead-letters": VerbEntry("what Kafka refused: list, show, requeue, discard", "spool.cli.dead_letters"),
         "ls": VerbEntry("list logs and segments", "spool.cli.ls"),
         "cat": VerbEntry("print archived events as JSON", "spool.cli.cat"),
         "stats": VerbEntry("how far each log is: appended, archived, delivered", "spool.cli.stats"),

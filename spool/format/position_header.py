@@ -7,9 +7,10 @@ In a local segment it stands only on the first record of a group (or of an idemp
     +------+-------------+
     | 1 u8 | group   u32 |                                          a group begins here
     +------+-------------+--------------+-----------+--------------+------------+----------------+
-    | 1 u8 | 0       u32 | sequence u64 | count u32 | checksum u32 | time_s u32 | producer utf-8 |   a unit begins here
+    | 1 u8 | group   u32 | sequence u64 | count u32 | checksum u32 | time_s u32 | producer utf-8 |   a unit begins here
     +------+-------------+--------------+-----------+--------------+------------+----------------+
-    group = number of events of the group that begins here, 0 = none; count = events of the unit
+    group = number of events of the group that begins here, 0 = none; count = events of the unit, which is a group as a
+    whole or not at all
 
 In the archive and in Kafka every record has it, as its last header:
 
@@ -46,28 +47,37 @@ class ArchivedPosition(NamedTuple):
 
 
 class Unit(NamedTuple):
-    """An idempotent append, as it is noted on its first record. time_s: when it was appended, by the host's clock."""
+    """
+    An idempotent append, as it is noted on its first record.
+
+    time_s    when it was appended, by the host's clock
+    is_group  its events are delivered all or none
+    """
 
     producer: str
     sequence: int
     event_count: int
     checksum: int
     time_s: int
+    is_group: bool = False
 
 
 def encode_unit(unit: Unit) -> bytes:
     numbers = _UNIT.pack(unit.sequence, unit.event_count, unit.checksum, unit.time_s)
-    return _LOCAL.pack(VERSION, 0) + numbers + unit.producer.encode()
+    return _LOCAL.pack(VERSION, unit.event_count if unit.is_group else 0) + numbers + unit.producer.encode()
 
 
 def decode_unit(data: bytes) -> Unit | None:
-    """None where a group begins. ValueError for an unknown version or a short header."""
-    if decode_local(data) or len(data) == _LOCAL.size:
+    """None where a plain group begins. ValueError for an unknown version, a short header or a group of another size."""
+    group_size = decode_local(data)
+    if len(data) == _LOCAL.size:
         return None
     if len(data) <= UNIT_BYTES:
         raise ValueError(f"spool header of {len(data)} bytes")
     sequence, count, checksum, time_s = _UNIT.unpack_from(data, _LOCAL.size)
-    return Unit(data[UNIT_BYTES:].decode(), sequence, count, checksum, time_s)
+    if group_size not in (0, count):
+        raise ValueError(f"a group of {group_size} events in a unit of {count}")
+    return Unit(data[UNIT_BYTES:].decode(), sequence, count, checksum, time_s, group_size > 0)
 
 
 def encode_local(group_size: int) -> bytes:

@@ -94,6 +94,7 @@ class SpoolClient:
         events: Sequence[Event],
         sequence: ProducerSequence,
         *,
+        group: bool = False,
         acknowledgement: Acknowledgement | None = None,
         timeout_s: float = TIMEOUT_S,
     ) -> Accepted:
@@ -102,12 +103,13 @@ class SpoolClient:
 
         The events are one commit, so they are refused where that would be too large. Whatever the outcome of an attempt
         was, the same call may be made again. ProducerConflict: the sequence is neither the last one nor the next, or
-        came with other events before. ProducerMoved: the log that it was meant for has a successor.
+        came with other events before. ProducerMoved: the log that it was meant for has a successor. group: the events
+        are delivered all or none.
         """
         settings, level = self._stream_and_level(stream, acknowledgement)
         deadline = Deadline.after(timeout_s)
         log = self._log(settings, deadline)
-        unit = log.append_once(events, sequence, deadline=deadline)
+        unit = log.append_once(events, sequence, deadline=deadline, group=group)
         if level == "s3":
             self._wait_for_s3(log, unit.log, (unit.offsets,), deadline)
         return Accepted(settings.name, unit.log, (unit.offsets,), level, unit.repeated)

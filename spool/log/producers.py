@@ -100,7 +100,7 @@ class ProducerTable:
                 del self.entries[producer]
 
 
-def unit_of(events: Sequence[Event], producer: str, sequence: int, time_s: int) -> Unit:
+def unit_of(events: Sequence[Event], producer: str, sequence: int, time_s: int, *, group: bool = False) -> Unit:
     """What is noted of an append beside its events. EventRefused for a name or number that fits nowhere."""
     name = producer.encode() if producer.isprintable() else b""
     if not 0 < len(name) <= PRODUCER_BYTES_MAX:
@@ -109,7 +109,7 @@ def unit_of(events: Sequence[Event], producer: str, sequence: int, time_s: int) 
         )
     if not FIRST_SEQUENCE <= sequence <= SEQUENCE_MAX:
         raise EventRefused(f"{sequence} cannot be a sequence", hint=f"{FIRST_SEQUENCE}, then 1 more with each append")
-    return Unit(producer, sequence, len(events), checksum(events), time_s)
+    return Unit(producer, sequence, len(events), checksum(events), time_s, group)
 
 
 def checksum(events: Sequence[Event]) -> int:

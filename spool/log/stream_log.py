@@ -99,14 +99,16 @@ class StreamLog:
             )
         return (parts[0].commit.log if parts else self.id), _merged(parts)
 
-    def append_once(self, events: Sequence[Event], sequence: ProducerSequence, *, deadline: Deadline) -> PendingUnit:
+    def append_once(
+        self, events: Sequence[Event], sequence: ProducerSequence, *, deadline: Deadline, group: bool = False
+    ) -> PendingUnit:
         """
-        Append the events unless this sequence was written before; where they are, durable on disk.
+        Append the events, as a group or not, unless this sequence was written before; where they are, durable on disk.
 
         Errors as `append`; ProducerConflict, ProducerMoved: nothing was written.
         """
         records = encode(events, self._stream.event_bytes_max)
-        unit = unit_of(events, sequence.producer, sequence.sequence, int(time.time()))
+        unit = unit_of(events, sequence.producer, sequence.sequence, int(time.time()), group=group)
         pending = PendingUnit(records, unit, sequence.log)
         self._queue.commit_unit(pending, deadline)
         return pending

@@ -113,7 +113,7 @@ def rewind(
         plan = _plan(archive, name, history, to_segment)
         checkpoint = Checkpoint(
             next=plan.to_offset, segment=plan.to_segment, generation=plan.generation, again_until=history.again_until,
-            time_ms=now_ms(), reason=reason, who=who or _who(), topic_id=cluster.target.topic_id,
+            time_ms=now_ms(), reason=reason, who=who or operator_name(), topic_id=cluster.target.topic_id,
             checked_end=history.deliveries_end, checked_next=plan.to_offset,
         )  # fmt: skip
         records = _records(Notes(settings, key), key, plan, history, checkpoint)
@@ -218,5 +218,6 @@ def _archived_until(archive: Archive, name: LogName) -> int:
     return archive.index(name, numbers[0]).next_offset if numbers else 0
 
 
-def _who() -> str:
+def operator_name() -> str:
+    """Who runs this, `user@host`, as it is kept with what an operator decides."""
     return f"{getpass.getuser()}@{socket.gethostname()}"

@@ -15,7 +15,7 @@ import pytest
 from spool.clock import Deadline, now_ms
 from spool.errors import EventRefused, ProducerConflict, ProducerMoved
 from spool.event import COMMIT_EVENTS_MAX, Event, OffsetRange, ProducerSequence
-from spool.format.position_header import Unit, decode_unit, encode_local, encode_unit
+from spool.format.position_header import Unit, decode_local, decode_unit, encode_local, encode_unit
 from spool.log import producer_file, producers
 from spool.log.folder import segment_files
 from spool.log.producers import CLIENT_KEPT_MS, Entry, ProducerTable
@@ -24,7 +24,7 @@ from spool.log.unit_commit import PendingUnit
 from spool.shipping import waiting_segments
 from tests.fakes.memory_store import MemoryStore
 from tests.support.log_host import append, open_log, read
-from tests.support.spool_host import SpoolHost, values
+from tests.support.spool_host import SpoolHost, archived, values
 
 EVENTS = [Event(b"a", key=b"k"), Event(b"b", key=b"k")]
 
@@ -340,3 +340,28 @@ def test_the_file_is_readable_by_people(tmp_path: Path) -> None:
     head, *_ = (log.path / producer_file.FILE).read_text().splitlines()
     assert json.loads(head).keys() == {"version", "segment", "offset", "inherited", "sha256"}
     assert (log.path / producer_file.FILE).stat().st_mode & 0o777 == 0o600
+
+
+def test_a_group_under_a_sequence_is_written_once_and_stays_a_group(tmp_path: Path) -> None:
+    host = SpoolHost(tmp_path, MemoryStore())
+    append(host.log, "x")
+    named = ProducerSequence("dead_letter/a/7", 1, host.log.id)
+    for _ in range(2):
+        sent = host.log.append_once(EVENTS, named, deadline=Deadline.after(10), group=True)
+        assert sent.offsets == OffsetRange(1, 3)
+    append(host.log, "y")
+    host.log.seal()
+    host.ship()
+    assert [(one.value, one.group) for one in archived(host.store)] == [
+        (b"x", (0, 1)), (b"a", (1, 2)), (b"b", (1, 2)), (b"y", (3, 1)),
+    ]  # fmt: skip
+
+
+def test_the_header_of_a_unit_says_whether_it_is_a_group(tmp_path: Path) -> None:
+    unit = Unit("dead_letter/a/7", 1, 5, 17, 1_700_000_000, is_group=True)
+    assert decode_unit(encode_unit(unit)) == unit
+    assert decode_local(encode_unit(unit)) == 5
+    assert decode_local(encode_unit(unit._replace(is_group=False))) == 0
+    damaged = encode_local(4) + encode_unit(unit)[len(encode_local(4)) :]
+    with pytest.raises(ValueError, match="a group of 4 events in a unit of 5"):
+        decode_unit(damaged)
