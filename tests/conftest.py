@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from spool.log import lock_file
+from tests.fakes.powered_host import boot
 from tests.support import lanes, watched_run
 from tests.support.private_kafka import KafkaBroker
 from tests.support.tier_times import TierTimes
@@ -56,3 +58,10 @@ def kafka_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBrok
     """One broker for all tests that leave it running; those that kill it restart it."""
     with KafkaBroker(Path(tmp_path_factory.mktemp("broker"))) as broker:
         yield broker
+
+
+@pytest.fixture
+def boots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """This test's machine has just started; `powered_host.boot()` starts it again."""
+    monkeypatch.setattr(lock_file, "BOOT_ID_FILE", tmp_path / "boot_id")
+    boot()

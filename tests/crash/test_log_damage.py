@@ -15,25 +15,19 @@ import pytest
 
 from spool.format.scan import Expected, scan
 from spool.format.segment_header import decode_segment_header, log_tag
-from spool.log import lock_file
 from spool.log.folder import log_folders, segment_files
 from spool.log.lock_file import LockState
 from spool.log.reader import read_sealed
-from tests.fakes.powered_host import RecordedAlarms, boot
+from tests.fakes.powered_host import boot
 from tests.fakes.quick_disk import QuickDisk
+from tests.fakes.recorded_alarms import RecordedAlarms
 from tests.support.log_host import append, open_log, open_segment, read
 from tests.support.series import some
 
-pytestmark = pytest.mark.crash
+pytestmark = [pytest.mark.crash, pytest.mark.usefixtures("boots")]
 
 WRITTEN = {0: "a", 1: "b", 2: "g1", 3: "g2", 4: "c"}
 LAST_OFFSET = 4
-
-
-@pytest.fixture(autouse=True)
-def boots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lock_file, "BOOT_ID_FILE", tmp_path / "boot_id")
-    boot()
 
 
 class Written:

@@ -21,16 +21,16 @@ import pytest
 from spool.clock import Deadline
 from spool.errors import AppendUnknown, FolderRefused, LockTimeout, SpoolFull
 from spool.event import Event, ProducerSequence
-from spool.log import lock_file
 from spool.log.folder import segment_files
 from spool.log.reader import read_sealed
 from spool.log.stream_log import StreamLog
 from tests.fakes.failing_calls import FailingCalls
-from tests.fakes.powered_host import RecordedAlarms, boot
+from tests.fakes.powered_host import boot
+from tests.fakes.recorded_alarms import RecordedAlarms
 from tests.support.log_host import append, open_log, read
 from tests.support.series import some
 
-pytestmark = pytest.mark.crash
+pytestmark = [pytest.mark.crash, pytest.mark.usefixtures("boots")]
 
 REFUSALS = (SpoolFull, FolderRefused, LockTimeout)
 KINDS = [(errno.EIO, False), (errno.EIO, True), (errno.ENOSPC, False), (errno.ENOSPC, True), (errno.EROFS, True)]
@@ -39,12 +39,6 @@ EACH_KIND = pytest.mark.parametrize(
     KINDS,
     ids=[f"{errno.errorcode[number]} {'lasts' if lasts else 'once'}" for number, lasts in KINDS],
 )
-
-
-@pytest.fixture(autouse=True)
-def boots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lock_file, "BOOT_ID_FILE", tmp_path / "boot_id")
-    boot()
 
 
 @pytest.fixture

@@ -26,21 +26,16 @@ from spool.log.folder import segment_files
 from spool.log.local_alarms import LocalAlarms
 from spool.log.reader import read_sealed
 from spool.log.stream_log import StreamLog
-from tests.fakes.powered_host import RecordedAlarms, boot
+from tests.fakes.powered_host import boot
+from tests.fakes.recorded_alarms import RecordedAlarms
 from tests.support.killed_child import run_until_killed
 from tests.support.log_host import append, open_log, open_segment, read
 from tests.support.waiting import until
 
-pytestmark = pytest.mark.crash
+pytestmark = [pytest.mark.crash, pytest.mark.usefixtures("boots")]
 
 WRITING = ("log.append.", "log.seal.", "log.open.")
 RECOVERING = ("log.recovery.",)
-
-
-@pytest.fixture(autouse=True)
-def boots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lock_file, "BOOT_ID_FILE", tmp_path / "boot_id")
-    boot()
 
 
 class Journal:

@@ -23,20 +23,13 @@ import pytest
 
 import spool.log
 from spool import disk, durable_file
-from spool.log import lock_file
-from tests.fakes.powered_host import PoweredHost, boot
+from tests.fakes.powered_host import PoweredHost
 from tests.fakes.simulated_disk import Killed, Mode, PoweredOff, SimulatedDisk, Site
 from tests.support.series import some
 
-pytestmark = pytest.mark.crash
+pytestmark = [pytest.mark.crash, pytest.mark.usefixtures("boots")]
 
 Step = Callable[[PoweredHost], object]
-
-
-@pytest.fixture(autouse=True)
-def boots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lock_file, "BOOT_ID_FILE", tmp_path / "boot_id")
-    boot()
 
 
 @pytest.fixture

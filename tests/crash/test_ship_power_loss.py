@@ -17,7 +17,6 @@ from pathlib import Path
 import pytest
 
 from spool.errors import SpoolError
-from spool.log import lock_file
 from spool.log.folder import segment_files
 from spool.log.identity import read_identity
 from spool.log.shipped import read_shipped
@@ -31,13 +30,7 @@ from tests.fakes.simulated_disk import Mode, PoweredOff, SimulatedDisk
 from tests.support.series import numbers
 from tests.support.spool_host import SpoolHost, values
 
-pytestmark = pytest.mark.crash
-
-
-@pytest.fixture(autouse=True)
-def boots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lock_file, "BOOT_ID_FILE", tmp_path / "boot_id")
-    boot()
+pytestmark = [pytest.mark.crash, pytest.mark.usefixtures("boots")]
 
 
 @pytest.fixture

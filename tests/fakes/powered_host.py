@@ -22,6 +22,7 @@ from spool.log.reader import read_sealed, tail
 from spool.log.shipped import ShippedState, write_shipped
 from spool.log.stream_log import StreamLog
 from spool.settings import StreamSettings
+from tests.fakes.recorded_alarms import RecordedAlarms
 from tests.fakes.simulated_disk import Mode, SimulatedDisk
 
 STREAM = StreamSettings(name="events", topic="events", acknowledgement="disk", persistent=True)
@@ -188,22 +189,6 @@ class PoweredHost:
         assert len(set(values)) == len(values), "an event came twice"
         assert set(values) <= set(self.offered)
         assert not set(values) & set(self.refused), "an event was refused and is there"
-
-
-class RecordedAlarms:
-    """Which alarms are open, and which conditions ever were."""
-
-    def __init__(self) -> None:
-        self.now: dict[tuple[str, str], str] = {}
-        self.ever: list[str] = []
-
-    def open(self, condition: str, subject: str, evidence: str) -> None:
-        if (condition, subject) not in self.now:
-            self.ever.append(condition)
-        self.now[condition, subject] = evidence
-
-    def close(self, condition: str, subject: str) -> None:
-        self.now.pop((condition, subject), None)
 
 
 def boot() -> None:

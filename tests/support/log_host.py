@@ -13,7 +13,7 @@ from spool.log.folder import LogFolder, SegmentFile, log_folders, segment_files
 from spool.log.reader import tail
 from spool.log.stream_log import StreamLog
 from spool.settings import StreamSettings
-from tests.fakes.powered_host import RecordedAlarms
+from tests.fakes.recorded_alarms import RecordedAlarms
 
 STREAM = StreamSettings(name="events", topic="events", acknowledgement="disk", persistent=True)
 TIME_MS = 1_700_000_000_000

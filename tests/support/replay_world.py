@@ -29,7 +29,7 @@ from spool.settings import Settings, StreamSettings
 from spool.shipping.shipper import Shipper
 from stack.place import REPOSITORY
 from tests.fakes.folder_store import FolderStore
-from tests.support.spool_host import RecordedAlarms
+from tests.fakes.recorded_alarms import RecordedAlarms
 from tests.torture.checker import Seen, read_topic
 
 TRANSACTION_TIMEOUT_S = 5.0

@@ -18,6 +18,7 @@ from spool.names import LogName
 from spool.settings import Settings, StreamSettings
 from spool.shipping.shipper import Shipper, ShipSummary
 from spool.store.object_store import ObjectStore
+from tests.fakes.recorded_alarms import RecordedAlarms
 
 ROOT = "r"
 
@@ -28,22 +29,6 @@ class Archived(NamedTuple):
     group: tuple[int, int]
     value: bytes
     moved_from: str
-
-
-class RecordedAlarms:
-    """Which alarms are open, and which ever were."""
-
-    def __init__(self) -> None:
-        self.now: dict[tuple[str, str], str] = {}
-        self.ever: list[str] = []
-
-    def open(self, condition: str, subject: str, evidence: str) -> None:
-        if (condition, subject) not in self.now:
-            self.ever.append(condition)
-        self.now[condition, subject] = evidence
-
-    def close(self, condition: str, subject: str) -> None:
-        self.now.pop((condition, subject), None)
 
 
 def settings(**stream: object) -> Settings:

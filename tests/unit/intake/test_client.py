@@ -25,13 +25,8 @@ from spool.log.reader import read_sealed
 from spool.settings import Settings, StreamSettings
 from spool.shipping import ship_lock, waiter
 from tests.fakes.memory_store import MemoryStore
-from tests.fakes.powered_host import boot
 
-
-@pytest.fixture(autouse=True)
-def boots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lock_file, "BOOT_ID_FILE", tmp_path / "boot_id")
-    boot()
+pytestmark = pytest.mark.usefixtures("boots")
 
 
 @pytest.fixture

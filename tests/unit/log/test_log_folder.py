@@ -21,16 +21,13 @@ from spool.log.local_alarms import LocalAlarms
 from spool.log.reader import read_sealed, tail
 from spool.log.shipped import ShippedState, write_shipped
 from spool.log.stream_log import StreamLog
-from tests.fakes.powered_host import RecordedAlarms, boot
+from tests.fakes.powered_host import boot
 from tests.fakes.quick_disk import QuickDisk
+from tests.fakes.recorded_alarms import RecordedAlarms
 from tests.fakes.simulated_disk import SimulatedDisk
 from tests.support.log_host import append, open_log, open_segment, read, read_log
 
-
-@pytest.fixture(autouse=True)
-def boots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lock_file, "BOOT_ID_FILE", tmp_path / "boot_id")
-    boot()
+pytestmark = pytest.mark.usefixtures("boots")
 
 
 @pytest.fixture

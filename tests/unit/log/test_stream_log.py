@@ -27,11 +27,7 @@ from tests.fakes.quick_disk import QuickDisk
 from tests.fakes.simulated_disk import SimulatedDisk
 from tests.support.log_host import append, open_log, open_segment, read
 
-
-@pytest.fixture(autouse=True)
-def boots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lock_file, "BOOT_ID_FILE", tmp_path / "boot_id")
-    boot()
+pytestmark = pytest.mark.usefixtures("boots")
 
 
 @pytest.fixture

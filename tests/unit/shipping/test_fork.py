@@ -19,7 +19,8 @@ from spool.shipping.log_shipper import LogShipper
 from spool.shipping.ship_lock import ShipLock
 from spool.store.keys import segment_key
 from tests.fakes.memory_store import Fault, MemoryStore
-from tests.support.spool_host import ROOT, RecordedAlarms, SpoolHost, archived, settings, values
+from tests.fakes.recorded_alarms import RecordedAlarms
+from tests.support.spool_host import ROOT, SpoolHost, archived, settings, values
 from tests.support.waiting import wait_for
 
 

@@ -23,7 +23,8 @@ from spool.shipping import log_shipper, log_turn
 from spool.shipping.shipper import Shipper
 from spool.store.keys import segment_key
 from tests.fakes.memory_store import Fault, MemoryStore
-from tests.support.spool_host import ROOT, RecordedAlarms, archived
+from tests.fakes.recorded_alarms import RecordedAlarms
+from tests.support.spool_host import ROOT, archived
 from tests.support.waiting import wait_for
 
 STREAMS = ("alpha", "beta", "gamma")
