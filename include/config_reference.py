@@ -19,6 +19,7 @@ from include.log_files import config as log_files
 from include.measurements import config as measurements
 from include.measurements.collect import config as collect
 from include.measurements.sanitize import config as sanitize
+from include.warehouse import config as warehouse
 from spool import settings
 from spool.config_file.schema import json_schema
 
@@ -59,6 +60,14 @@ FILES = (
     ),
     ConfigFile(
         "log_files", log_files.LogFilesFile, log_files.FORMAT_VERSION, "The log files that may be taken in as events."
+    ),
+    ConfigFile(
+        "warehouse",
+        warehouse.WarehouseFile,
+        warehouse.FORMAT_VERSION,
+        "The tables of MariaDB that are copied into the warehouse. `${NAME}` and `${NAME:-default}` come from the "
+        "environment.",
+        variables=True,
     ),
 )
 
@@ -107,6 +116,10 @@ def _rows(schema: dict[str, Any], block: dict[str, Any], path: str) -> list[str]
     rows: list[str] = []
     required = block.get("required", ())
     for key, described in block["properties"].items():
+        if "oneOf" in described:
+            for choice in described["oneOf"]:
+                rows += _rows(schema, _resolved(schema, choice), f"{path}{key}.")
+            continue
         rows.append(_row(f"{path}{key}", described, required=key in required))
         inner = described.get("additionalProperties", {})
         for choice in inner.get("oneOf", [inner]):

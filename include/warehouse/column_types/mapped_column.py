@@ -1,0 +1,52 @@
+"""One column of a table on its way from MariaDB into a warehouse."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+Kind = Literal["exact", "approximate", "moment", "text", "binary"]
+"""
+How a column is written and compared.
+
+    exact         integers, decimals, booleans, years    bare digits                  sum, least, greatest
+    approximate   float, double                          bare, shortest exact form    least, greatest
+    moment        dates and times of day of a date       bare, ISO with a space       least, greatest
+    text          text, also of types without a form     always quoted                filled, characters
+    binary        bytes                                  bare hexadecimal digits      filled, characters = bytes
+"""
+
+
+@dataclass(frozen=True)
+class MappedColumn:
+    """
+    name           as the source has it; the target has the same
+    source_type    COLUMN_TYPE of information_schema, such as `decimal(12,2) unsigned`
+    value          MariaDB expression of the value that the warehouse shall hold, before it is written as CSV
+    duckdb, exasol the column's type in each target
+    nullable       whether the target must accept NULL: the source allows it, or a policy makes some
+    rejected_if    MariaDB condition, never NULL, under which the row is not loaded; empty where there is none
+    replaced_if    MariaDB condition, never NULL, under which `value` is not what the source holds (a policy); or empty
+    """
+
+    name: str
+    source_type: str
+    kind: Kind
+    value: str
+    duckdb: str
+    exasol: str
+    nullable: bool
+    rejected_if: str = ""
+    replaced_if: str = ""
+
+
+class Limits(NamedTuple):
+    """
+    What a target's types can hold.
+
+    decimal_digits    of a DECIMAL: 38 in DuckDB, 36 in Exasol
+    text_characters   of one text; None where there is no limit
+    """
+
+    decimal_digits: int
+    text_characters: int | None = None
