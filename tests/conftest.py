@@ -10,10 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Engine
 
+from include.database import migrate
+from include.database.connection import engine
 from spool.log import lock_file
 from tests.fakes.powered_host import boot
-from tests.support import lanes, watched_run
+from tests.support import lanes, mariadb, watched_run
 from tests.support.private_kafka import KafkaBroker
 from tests.support.tier_times import TierTimes
 
@@ -51,6 +54,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                 item.add_marker(mark)
     if hasattr(config, "workerinput"):
         lanes.longest_first(items)
+
+
+@pytest.fixture(scope="session")
+def operational_database() -> Iterator[Engine]:
+    """One MariaDB with the operational schema, for all tests that leave it running; each empties its own tables."""
+    if mariadb.PROGRAM is None:
+        pytest.skip("mariadb-server is not installed")
+    with mariadb.mariadb() as connect:
+        database = engine(connect)
+        migrate.upgrade(database)
+        yield database
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ milliseconds since 1970 UTC (`..._ms`), so that no server or session zone can ch
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Date, Index, MetaData, Table
+from sqlalchemy import Column, Date, Index, MetaData, Table, UniqueConstraint
 from sqlalchemy.dialects.mysql import BIGINT, MEDIUMBLOB, SMALLINT, VARBINARY, VARCHAR
 
 METADATA = MetaData()
@@ -68,6 +68,26 @@ OUTBOX_BATCHES = Table(
     Column("sequence", BIGINT(unsigned=True), nullable=False),
     name_column("log"),
     Column("ids", MEDIUMBLOB),
+    mysql_charset="utf8mb4",
+    mysql_collate="utf8mb4_bin",
+)
+# What features cannot process: include/dead_letters. `subject` is what a feature calls the thing; details and decision
+# are JSON. The first index is for pages of one feature, the second for pages of one state.
+DEAD_LETTERS = Table(
+    "dead_letters",
+    METADATA,
+    Column("id", BIGINT(unsigned=True), primary_key=True, autoincrement=True),
+    name_column("feature"),
+    name_column("subject", 255),
+    name_column("state", 16),
+    name_column("reason", 1000),
+    Column("time_ms", BIGINT(), nullable=False),
+    Column("payload", MEDIUMBLOB, nullable=False),
+    Column("details", MEDIUMBLOB, nullable=False),
+    Column("decision", MEDIUMBLOB),
+    UniqueConstraint("feature", "subject", name="dead_letters_subject"),
+    Index("dead_letters_feature", "feature", "id"),
+    Index("dead_letters_state", "state", "feature", "id"),
     mysql_charset="utf8mb4",
     mysql_collate="utf8mb4_bin",
 )

@@ -6,7 +6,7 @@ import base64
 import json
 import secrets
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, insert
@@ -33,14 +33,19 @@ def put(connection: Connection, stream: StreamSettings, events: Iterable[Event],
     EventRefused, before anything is written, for an event that the stream would refuse.
     """
     rows = [_row(stream, event, source) for event in events]
+    insert_rows(connection, stream.name, rows)
+    return len(rows)
+
+
+def insert_rows(connection: Connection, stream: str, rows: Sequence[dict[str, Any]]) -> None:
+    """Rows of the table, under the lanes of their keys."""
     lanes = sorted({lane(row["event_key"]) for row in rows if row["event_key"] is not None})
     if lanes:
-        lock = mysql_insert(OUTBOX_LANES).values([{"stream": stream.name, "lane": number} for number in lanes])
+        lock = mysql_insert(OUTBOX_LANES).values([{"stream": stream, "lane": number} for number in lanes])
         # Sorted, so that two transactions never wait for each other's lanes crosswise within one call.
         connection.execute(lock.on_duplicate_key_update(lane=lock.inserted.lane))
     if rows:
         connection.execute(insert(OUTBOX), rows)
-    return len(rows)
 
 
 def lane(key: bytes) -> int:

@@ -106,6 +106,10 @@ class DeadLetters(Protocol[Item]):
         """LetterRefused where there is no such letter; CorruptRecord where it cannot be read."""
         ...
 
+    def payload(self, letter_id: str) -> bytes:
+        """As it was put. LetterRefused where there is no such letter; CorruptRecord where it cannot be read."""
+        ...
+
     def requeue(
         self, ids: Sequence[str], decision: Decision, *, dry_run: bool, value: bytes | None = None
     ) -> tuple[Outcome, ...]:

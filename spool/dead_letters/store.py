@@ -12,6 +12,7 @@ from spool.dead_letters.letters import (
     KIND,
     DeadLetter,
     decode_letter,
+    event_of,
     parse_id,
     position_of_key,
     put_letter,
@@ -71,6 +72,9 @@ class StoreDeadLetters:
         letter = read_letter(self._store, self._root, parse_id(letter_id))
         state = self._states.read(letter.position._replace(offset=letter.unit.start)).state
         return LetterDetails(_line(letter, state), letter.document, state.document() if state else {})
+
+    def payload(self, letter_id: str) -> bytes:
+        return event_of(read_letter(self._store, self._root, parse_id(letter_id))).value
 
     def requeue(
         self, ids: Sequence[str], decision: Decision, *, dry_run: bool, value: bytes | None = None

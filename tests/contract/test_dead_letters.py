@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from spool.dead_letters.port import Decision, LetterFilter, demand_all_done, requeue_all
-from spool.errors import LetterRefused, TransientError
+from spool.dead_letters.port import Decision, LetterFilter, Outcome, demand_all_done, requeue_all
+from spool.errors import LetterRefused, StoreUnavailable, TransientError
+from tests.fakes.folder_store import FolderStore
+from tests.fakes.memory_store import MemoryStore
 from tests.support.dead_letter_places import Place, StorePlace
+from tests.support.seaweed import Seaweed
+from tests.support.sql_letters_place import SqlPlace
 
 DECISION = Decision("ops@here", "the topic takes more now")
 
 
-@pytest.fixture
-def place(store, tmp_path) -> Place:
-    return StorePlace(store, tmp_path / "spool")
+@pytest.fixture(params=["memory", "folder", *(pytest.param(name, marks=pytest.mark.stack) for name in ("s3", "sql"))])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    if request.param == "sql":
+        return SqlPlace.empty(request.getfixturevalue("operational_database"))
+    if request.param == "memory":
+        return StorePlace(MemoryStore(), tmp_path / "spool")
+    if request.param == "folder":
+        return StorePlace(FolderStore(tmp_path / "store"), tmp_path / "spool")
+    server: Seaweed = request.getfixturevalue("seaweed")
+    return StorePlace(server.store(), tmp_path / "spool")
 
 
 def ids_of(place: Place, chosen: LetterFilter = LetterFilter(), limit: int = 100) -> list[str]:  # noqa: B008
@@ -40,6 +53,7 @@ def test_what_is_put_is_listed_and_shown_with_its_reason(place: Place) -> None:
     details = place.letters.show(letter_id)
     assert details.letter == letter
     assert details.decision == {}
+    assert place.letters.payload(letter_id) == b"payload 1"
 
 
 def test_a_letter_that_is_there_already_keeps_its_first_reason(place: Place) -> None:
@@ -140,12 +154,22 @@ def test_a_requeued_letter_cannot_be_discarded(place: Place) -> None:
         place.letters.discard(letter_id, DECISION, dry_run=False)
 
 
+def test_a_letter_that_is_not_there_is_refused_by_name(place: Place) -> None:
+    source, _, _ = place.put(1).rpartition("/")
+    with pytest.raises(LetterRefused, match=f"no dead letter {source}/999"):
+        place.letters.show(f"{source}/999")
+    [outcome] = place.letters.requeue([f"{source}/999"], DECISION, dry_run=True)
+    assert isinstance(outcome.error, LetterRefused)
+
+
 @pytest.mark.parametrize(
     "letter_id", ["", "x", "a/b/c/d", "events/oldlog/-1", "events/oldlog/٣", "../../x", "events/oldlog/" + "9" * 30]
 )
 def test_what_is_no_id_of_a_letter_is_refused_by_every_call(place: Place, letter_id: str) -> None:
     with pytest.raises(LetterRefused):
         place.letters.show(letter_id)
+    with pytest.raises(LetterRefused):
+        place.letters.payload(letter_id)
     with pytest.raises(LetterRefused):
         place.letters.discard(letter_id, DECISION, dry_run=False)
     [outcome] = place.letters.requeue([letter_id], DECISION, dry_run=False)
@@ -160,9 +184,6 @@ def test_an_edited_payload_is_for_one_letter(place: Place) -> None:
 
 
 def test_a_run_may_be_tried_again_only_if_that_may_help_every_letter_left(place: Place) -> None:
-    from spool.dead_letters.port import Outcome
-    from spool.errors import StoreUnavailable
-
     away = Outcome("a/b/1", "open", "", StoreUnavailable("away"))
     refused = Outcome("a/b/2", "open", "", LetterRefused("void"))
     with pytest.raises(TransientError, match="a/b/1: away"):
