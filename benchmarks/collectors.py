@@ -17,7 +17,7 @@ from pathlib import Path
 
 from benchmarks.measure import publish, repeat
 from include.common.emit import no_events
-from include.common.stage_ledger import StageLedger
+from include.counts.ledger import StageLedger
 from include.measurements.collect import pipeline
 from include.measurements.collect.places import Places
 from include.measurements.collect.rsync_transport import RsyncTransport

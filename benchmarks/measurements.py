@@ -24,7 +24,8 @@ from pymongo import InsertOne
 from benchmarks.measure import peak_memory_mb, publish, summary
 from include.clients import mongo
 from include.common.emit import no_events
-from include.common.stage_ledger import StageLedger
+from include.counts.batch_numbers import StageNumbers
+from include.counts.ledger import StageLedger
 from include.measurements.load import pipeline
 from include.measurements.load.mongo_store import BULK_DOCUMENTS, MeasurementStore
 from include.measurements.load.prepared_file import PreparedFile
@@ -66,10 +67,10 @@ def bare(uri: str, documents: list[dict[str, Any]]) -> float:
     return len(documents) / (time.perf_counter() - started)
 
 
-def imported(uri: str, folders: StateFolders, ledger: StageLedger, total: int) -> float:
+def imported(uri: str, folders: StateFolders, ledger: StageLedger, numbers: StageNumbers, total: int) -> float:
     store = MeasurementStore(emptied(uri))
     started = time.perf_counter()
-    summary_of_run = pipeline.import_reports(folders, ledger, no_events, Limit(), store)
+    summary_of_run = pipeline.import_reports(folders, ledger, numbers, no_events, Limit(), store)
     elapsed = time.perf_counter() - started
     assert summary_of_run.sums == {"inserted": total, "replaced": 0}, summary_of_run
     for name in folders.reports("imported"):
@@ -97,7 +98,7 @@ def main() -> None:
         size = 0
         for number in range(options.reports):
             size += folders.path("staging", f"r{number:05}").write_text(report(number, options.entries))
-        with StageLedger(root, "bench") as ledger:
+        with StageLedger(root, "bench") as ledger, StageNumbers(root, "bench") as numbers:
             started = time.perf_counter()
             pipeline.postprocess(folders, ledger, no_events, Limit())
             postprocess = size / 1e6 / (time.perf_counter() - started)
@@ -108,7 +109,7 @@ def main() -> None:
                 bares.append(bare(uri, documents))
                 # The import makes what was prepared again after its first run; the target is about importing.
                 prepare_again(folders)
-                imports.append(imported(uri, folders, ledger, len(documents)))
+                imports.append(imported(uri, folders, ledger, numbers, len(documents)))
     ratios = [one / other for one, other in zip(imports, bares, strict=True)]
     publish(
         "measurements",

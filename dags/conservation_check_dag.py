@@ -1,18 +1,18 @@
 """
 ### conservation_check: did every stage put out what it took in?
 
-**What** Reads the table `stage_counts`, which every feature fills, and compares for each feature, stage, day and
-installation: in = out + quarantined + errored; and between stages, that nothing which one put out is missing from the
-next. A difference fails the task and is named; so does an installation that has sent no counts. Before the first
-measurement report there is nothing to compare, and the run succeeds.
+**What** Reads the table `stage_counts`, to which every feature sends what it counts by name or by number, and compares
+for each feature, stage, day and installation: in = out + quarantined + errored; and between stages, that nothing which
+one put out is missing from the next. A difference fails the task and is named; so does an installation that has sent
+no counts. Before the first measurement report there is nothing to compare, and the run succeeds.
 
 **When** Every night for the days before. By hand with `include_today`, while nothing runs: an item that a stage has
 just in its hands is a difference until it is done.
 
 **Safe to run again** Yes: it reads only.
 
-**If it fails** `CountsDiffer`: docs/runbooks/counts-differ.md says how to find the items by name. `CountsMissing`: an
-installation has sent no counts, so nothing could be compared; look at its tasks `send_counts`. Everything else:
+**If it fails** `CountsDiffer`: docs/runbooks/counts-differ.md says how to find the items or batches. `CountsMissing`:
+an installation has sent no counts, so nothing could be compared; look at its tasks `send_counts`. Everything else:
 MariaDB or the connection `mariadb_app`; the hint says what to do.
 """
 

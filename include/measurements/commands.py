@@ -15,7 +15,8 @@ from include.common.command_options import (
     events_of,
 )
 from include.common.emit import Emit
-from include.common.stage_ledger import StageLedger
+from include.counts.batch_numbers import StageNumbers
+from include.counts.ledger import StageLedger
 from include.measurements import config
 from include.measurements.load import pipeline
 from include.measurements.load.mongo_store import MeasurementStore
@@ -40,8 +41,8 @@ def _postprocess(options: argparse.Namespace, output: Output) -> int:
 def _import(options: argparse.Namespace, output: Output) -> int:
     folders = StateFolders(options.state)
     store = MeasurementStore(mongo.database(_variable("SPILLWAY_MONGO_IMPORT_URI")))
-    with _ledger(options) as ledger:
-        summary = pipeline.import_reports(folders, ledger, _events(), _limit(options), store)
+    with _ledger(options) as ledger, StageNumbers(options.state, options.installation) as numbers:
+        summary = pipeline.import_reports(folders, ledger, numbers, _events(), _limit(options), store)
     read = os.environ.get("SPILLWAY_MONGO_READ_URI") or _variable("SPILLWAY_MONGO_IMPORT_URI")
     bridges = pipeline.export_bridges(folders, config.load(options.config), mongo.database(read))
     output.fields({**dataclasses.asdict(summary), "bridges": bridges})

@@ -13,7 +13,8 @@ from collections.abc import Iterable, Iterator
 from datetime import date
 from typing import NamedTuple
 
-from include.common.stage_ledger import StageCount, StageLedger
+from include.counts.ledger import StageLedger
+from include.counts.stage_count import StageCount
 from include.measurements.archived_originals import is_file
 from include.measurements.state_folders import StateFolders
 

@@ -13,7 +13,7 @@ from plugins.connections.airflow_connection import connection
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-    from include.common.stage_counts import StageCounts
+    from include.counts.table import StageCounts
 
 MARIADB_APP = "mariadb_app"
 
@@ -27,7 +27,7 @@ def database() -> Engine:
 
 def counts_table() -> StageCounts:
     """The table of stage counts."""
-    from include.common.stage_counts import StageCounts
+    from include.counts.table import StageCounts
 
     return StageCounts(database())
 

@@ -1,28 +1,16 @@
 """
-What the tasks share that move measurement reports: the ledger, the stream of state changes, what hosts announce.
-
-    variable SPILLWAY_INSTALLATION  the name of this installation in the table of counts (default: local)
+What the tasks share that move measurement reports: the stream of state changes, what hosts announce.
 """
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from plugins.connections import engine, kafka
-from plugins.connections.host_folders import state_folder
 
 if TYPE_CHECKING:
     from include.common.emit import Emit
-    from include.common.stage_ledger import StageLedger
     from include.measurements.collect.announcements import Announcements
-
-
-def ledger() -> StageLedger:
-    """The ledger beside the state folders."""
-    from include.common.stage_ledger import StageLedger
-
-    return StageLedger(state_folder(), os.environ.get("SPILLWAY_INSTALLATION", "local"))
 
 
 def events(source: str) -> Emit:

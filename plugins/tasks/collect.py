@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from plugins.conf import known_only
-from plugins.connections import measurement_state
+from plugins.connections import count_books, measurement_state
 from plugins.connections.host_folders import state_folder
 from spool.errors import SettingsError
 
@@ -29,7 +29,7 @@ def sync_host(host: str) -> dict[str, Any]:
     """One sync of one host; see include/measurements/collect/pipeline.py."""
     from include.measurements.collect import composition, config
 
-    with measurement_state.ledger() as ledger:
+    with count_books.ledger() as ledger:
         summary = composition.sync_one(
             config.load()[host],
             state_folder(),

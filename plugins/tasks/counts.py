@@ -10,13 +10,13 @@ from typing import Any
 from airflow.providers.standard.operators.empty import EmptyOperator
 
 from plugins.conf import known_only
-from plugins.connections import mariadb, measurement_state
+from plugins.connections import count_books, mariadb
 from plugins.connections.host_folders import state_folder
 from plugins.dag_defaults import task
 
 LOGGER = logging.getLogger(__name__)
 
-# So long a report's way through the stages can be followed by name in the ledger.
+# So long a report's way through the stages can be followed by name in the ledger, and a batch done again adds nothing.
 NOTES_KEPT_DAYS = 90
 
 
@@ -38,29 +38,30 @@ def counts_sent() -> EmptyOperator:
 
 
 def send() -> dict[str, int]:
-    """Send the ledger's sums to the table; old notes are folded into sums. May be sent any number of times."""
-    from include.common import stage_counts
+    """Send the sums of both books to the table; old notes are folded into sums. May be sent any number of times."""
+    from include.counts import table as stage_counts
     from include.measurements import stage_handoffs
     from include.measurements.state_folders import StateFolders
 
     today = datetime.now(UTC).date()
     kept_since = today - timedelta(days=NOTES_KEPT_DAYS)
-    with measurement_state.ledger() as ledger:
-        ledger.fold(kept_since)
+    with count_books.ledger() as ledger, count_books.numbers() as numbers:
+        for book in (ledger, numbers):
+            book.fold(kept_since)
         table = mariadb.counts_table()
         handoffs = stage_handoffs.counts(ledger, StateFolders(state_folder()), table.read(kept_since, today))
-        return {"rows": stage_counts.send(ledger, table, more=handoffs)}
+        return {"rows": stage_counts.send([ledger, numbers], table, more=handoffs)}
 
 
 def check_counts(params: Mapping[str, Any]) -> dict[str, int]:
     """
     Compare in with out for every stage, and what one put out with what the next took.
 
-    On the first day there is nothing yet: neither rows in the table nor an item in the ledger of this installation.
+    On the first day there is nothing yet: neither rows in the table nor a note in a book of this installation.
     CountsDiffer names what differs; CountsMissing, who has sent no counts.
     """
     conf = known_only(params, "days", "include_today")
-    from include.common import stage_counts
+    from include.counts import check
 
     today = datetime.now(UTC).date()
     through = today if conf["include_today"] else today - timedelta(days=1)
@@ -69,11 +70,11 @@ def check_counts(params: Mapping[str, Any]) -> dict[str, int]:
     if not rows and not _counted_here(through):
         LOGGER.info("nothing was counted on %s or before, here or elsewhere: there is nothing to compare", through)
         return {"rows": 0}
-    stage_counts.demand_fresh(rows, through)
-    return {"rows": stage_counts.check(row for row in rows if row.day <= through)}
+    check.demand_fresh(rows, through)
+    return {"rows": check.check(row for row in rows if row.day <= through)}
 
 
 def _counted_here(through: date) -> bool:
-    """The ledger of this installation has counts that should be in the table."""
-    with measurement_state.ledger() as ledger:
-        return any(count.day <= through for count in ledger.counts())
+    """A book of this installation has counts that should be in the table."""
+    with count_books.ledger() as ledger, count_books.numbers() as numbers:
+        return any(count.day <= through for book in (ledger, numbers) for count in book.counts())

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from plugins.conf import known_only
-from plugins.connections import measurement_state, mongo
+from plugins.connections import count_books, measurement_state, mongo
 from plugins.connections.host_folders import state_folder
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def postprocess(params: Mapping[str, Any]) -> dict[str, Any]:
     from include.measurements.load import pipeline
 
     limit = _limit(params)
-    with measurement_state.ledger() as ledger:
+    with count_books.ledger() as ledger:
         summary = pipeline.postprocess(_folders(), ledger, measurement_state.events(SOURCE), limit)
     return dataclasses.asdict(summary)
 
@@ -34,8 +34,9 @@ def import_reports(params: Mapping[str, Any]) -> dict[str, Any]:
 
     limit = _limit(params)
     store = MeasurementStore(mongo.database(mongo.MONGO_IMPORT))
-    with measurement_state.ledger() as ledger:
-        summary = pipeline.import_reports(_folders(), ledger, measurement_state.events(SOURCE), limit, store)
+    with count_books.ledger() as ledger, count_books.numbers() as numbers:
+        emit = measurement_state.events(SOURCE)
+        summary = pipeline.import_reports(_folders(), ledger, numbers, emit, limit, store)
     return dataclasses.asdict(summary)
 
 

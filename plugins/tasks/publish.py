@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from plugins.conf import known_only
-from plugins.connections import measurement_state
+from plugins.connections import count_books, measurement_state
 from plugins.connections.host_folders import state_folder
 
 SOURCE = "spillway/measurements"
@@ -21,6 +21,6 @@ def publish(params: Mapping[str, Any]) -> dict[str, int]:
     from include.measurements.state_folders import StateFolders
 
     folders, title = StateFolders(state_folder()), config.load().mirror_title
-    with measurement_state.ledger() as ledger:
+    with count_books.ledger() as ledger:
         summary = mirror.publish(folders, ledger, measurement_state.events(SOURCE), title)
     return dataclasses.asdict(summary)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from plugins.conf import known_only
-from plugins.connections import measurement_state, mongo
+from plugins.connections import count_books, measurement_state, mongo
 from plugins.connections.host_folders import bridge_map, state_folder
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def restore(params: Mapping[str, Any]) -> dict[str, Any]:
 
     request = RestoreRequest(conf["archived"] or "", conf["rules_version"], conf["dry_run"])
     folders, emit, title = StateFolders(state_folder()), measurement_state.events(SOURCE), config.load().mirror_title
-    with measurement_state.ledger() as ledger:
+    with count_books.ledger() as ledger:
         restorer = Restorer(
             folders=folders,
             archive=folders.root / "archive",

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from plugins.conf import known_only
-from plugins.connections import measurement_state
+from plugins.connections import count_books, measurement_state
 from plugins.connections.host_folders import bridge_map, state_folder
 
 LOGGER = logging.getLogger(__name__)
@@ -23,7 +23,7 @@ def sanitize(params: Mapping[str, Any]) -> dict[str, Any]:
     from include.measurements.state_folders import StateFolders
 
     folders = StateFolders(state_folder())
-    with measurement_state.ledger() as ledger:
+    with count_books.ledger() as ledger:
         job = pipeline.Job(
             raw=folders.root / "raw",
             folders=folders,

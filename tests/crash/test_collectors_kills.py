@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from include.common.emit import no_events
-from include.common.stage_ledger import StageLedger
+from include.counts.ledger import StageLedger
 from include.measurements import batch_manifest
 from include.measurements.collect import pipeline
 from include.measurements.collect.config import Collector, LocalFolder

@@ -7,8 +7,9 @@ import pytest
 import yaml
 from airflow.dag_processing.dagbag import DagBag
 
-from include.common.stage_ledger import StageCount
-from plugins.connections import engine, mariadb, measurement_state, mongo
+from include.counts.batch_numbers import Numbers
+from include.counts.stage_count import StageCount
+from plugins.connections import count_books, engine, mariadb, mongo
 from plugins.tasks.counts import send
 from spool.errors import TransientError
 from tests.fakes.fake_spool_client import FakeSpoolClient
@@ -152,7 +153,7 @@ def test_where_nothing_was_ever_counted_the_check_has_nothing_to_compare(run, pl
 
 
 def test_an_empty_table_of_counts_is_red_where_something_was_counted(run, place, caplog):
-    with measurement_state.ledger() as ledger:
+    with count_books.ledger() as ledger:
         ledger.take("sanitize", "sanitize", ["one"])
     assert run("conservation_check", include_today=True).state == "failed"
     assert "the table stage_counts has no rows" in caplog.text
@@ -162,7 +163,7 @@ def test_what_vanishes_between_two_stages_fails_the_check(run, place, caplog):
     state = place[0]
     staged = state / "staging/north/b1" / REPORT
     staged.parent.mkdir(parents=True)
-    with measurement_state.ledger() as ledger:
+    with count_books.ledger() as ledger:
         ledger.take("sanitize", "sanitize", [f"north/b1/{REPORT}"])
         ledger.settle("sanitize", "sanitize", {f"north/b1/{REPORT}": "out"})
     assert run("measurements_import").state == "success"
@@ -172,7 +173,7 @@ def test_what_vanishes_between_two_stages_fails_the_check(run, place, caplog):
 
 def test_a_difference_fails_the_check_and_is_named(run, place, caplog):
     counts = place[2]
-    with measurement_state.ledger() as ledger:
+    with count_books.ledger() as ledger:
         ledger.take("sanitize", "sanitize", ["lost"])
     send()
     assert run("conservation_check").state == "success"
@@ -181,6 +182,14 @@ def test_a_difference_fails_the_check_and_is_named(run, place, caplog):
     assert "sanitize.sanitize of local" in caplog.text
     assert "docs/runbooks/counts-differ.md" in caplog.text
     assert len(counts.rows) == 1
+
+
+def test_a_difference_of_numbers_fails_the_check_and_is_named(run, place, caplog):
+    with count_books.numbers() as numbers:
+        numbers.note("measurements", "import documents", "a report", Numbers(7, count_out=6))
+    send()
+    assert run("conservation_check", include_today=True).state == "failed"
+    assert "measurements.import documents of local" in caplog.text
 
 
 def test_restore_is_dry_by_default_and_acts_when_told(run, place, monkeypatch):

@@ -160,7 +160,7 @@ def test_the_blocked_bridge_is_found_under_its_hash(chain: Chain) -> None:
 
 
 def test_counts_agree_over_all_stages(chain: Chain) -> None:
-    from include.common.stage_ledger import StageLedger
+    from include.counts.ledger import StageLedger
 
     with StageLedger(chain.state, "local") as ledger:
         counts = {(c.feature, c.stage): (c.count_in, c.count_out, c.quarantined, c.errored) for c in ledger.counts()}

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from include.common.stage_counts import CountsDiffer, StageCounts, check, send
-from include.common.stage_ledger import StageCount, StageLedger
+from include.counts.check import CountsDiffer, check
+from include.counts.ledger import StageLedger
+from include.counts.stage_count import StageCount
+from include.counts.table import StageCounts, send
 from include.database import migrate
 from include.database.connection import engine
 from tests.support import mariadb
@@ -36,12 +38,12 @@ def test_counts_are_sent_any_number_of_times_and_a_difference_is_named(table: St
         ledger.settle("f", "s", {"a": "out"})
         for _ in range(2):
             # The second row says that the counts were sent today, on which nothing was counted.
-            assert send(ledger, table) == 2
+            assert send([ledger], table) == 2
         assert table.read(MONDAY, MONDAY) == [StageCount("f", "s", MONDAY, "here", 2, 1, 0, 0)]
         with pytest.raises(CountsDiffer, match=r"f\.s of here on 2026-11-23: in 2 != out 1"):
             check(table.read(MONDAY, TUESDAY))
         ledger.settle("f", "s", {"b": "quarantined"})
-        send(ledger, table)
+        send([ledger], table)
     assert check(table.read(MONDAY, TUESDAY)) == 1
     assert table.read(TUESDAY, TUESDAY) == []
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from include.common.event_type import FeatureEvent, encode_payload
-from include.common.stage_ledger import StageLedger
+from include.counts.ledger import StageLedger
 from include.measurements import batch_manifest
 from include.measurements.collect import pipeline
 from include.measurements.collect.config import Collector

@@ -8,7 +8,8 @@ from typing import Any
 import yaml
 
 from include.common.event_type import FeatureEvent, encode_payload
-from include.common.stage_ledger import StageLedger
+from include.counts.batch_numbers import StageNumbers
+from include.counts.ledger import StageLedger
 from include.measurements.load import pipeline
 from include.measurements.load.stage import Limit, StageSummary
 from include.measurements.publish import mirror
@@ -26,6 +27,7 @@ class MeasurementState:
         root.mkdir(exist_ok=True)
         self.folders = StateFolders(root)
         self.ledger = StageLedger(root, "test")
+        self.numbers = StageNumbers(root, "test")
         self.events: list[tuple[str, str]] = []
 
     def emit(self, event: FeatureEvent) -> None:
@@ -44,7 +46,7 @@ class MeasurementState:
         return pipeline.postprocess(self.folders, self.ledger, self.emit, limit or Limit())
 
     def import_reports(self, store: Any, limit: Limit | None = None) -> StageSummary:
-        return pipeline.import_reports(self.folders, self.ledger, self.emit, limit or Limit(), store)
+        return pipeline.import_reports(self.folders, self.ledger, self.numbers, self.emit, limit or Limit(), store)
 
     def publish(self, title: str = "Mirror") -> PublishSummary:
         return mirror.publish(self.folders, self.ledger, self.emit, title)
@@ -63,4 +65,9 @@ class MeasurementState:
 
     def open_counts(self) -> list[tuple[str, int]]:
         """Stages whose counts differ."""
-        return [(count.stage, count.difference) for count in self.ledger.counts() if count.difference]
+        return [
+            (count.stage, count.difference)
+            for book in (self.ledger, self.numbers)
+            for count in book.counts()
+            if count.difference
+        ]

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from include.common.stage_ledger import StageCount, StageLedger
+from include.counts.ledger import StageLedger
+from include.counts.stage_count import StageCount
 from include.measurements import batch_manifest
 from include.measurements.sanitize import config, pipeline
 from include.measurements.sanitize.settle import Report

@@ -13,7 +13,7 @@ from include.common.command_options import (
     add_state_option,
     events_of,
 )
-from include.common.stage_ledger import StageLedger
+from include.counts.ledger import StageLedger
 from include.measurements import batch_manifest
 from include.measurements.collect import announcements, composition, config
 from include.measurements.collect.errors import SyncCancelled

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from include.common.emit import Emit
-from include.common.stage_ledger import StageLedger
+from include.counts.ledger import StageLedger
 from include.measurements.collect import pipeline
 from include.measurements.collect.announcements import AnnouncedTransport, Announcements
 from include.measurements.collect.config import Collector, LocalFolder

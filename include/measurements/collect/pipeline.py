@@ -30,7 +30,7 @@ from pathlib import Path
 
 from include.common.atomic_files import fsync_folder, write_durably
 from include.common.emit import Emit
-from include.common.stage_ledger import StageLedger
+from include.counts.ledger import StageLedger
 from include.measurements import batch_manifest
 from include.measurements.batch_manifest import MANIFEST_SUFFIX, Manifest
 from include.measurements.collect.batch_failures import BatchFailures

@@ -20,7 +20,8 @@ from pymongo.database import Database
 
 from include.common.atomic_files import write_durably
 from include.common.emit import Emit
-from include.common.stage_ledger import StageLedger
+from include.counts.batch_numbers import Numbers, StageNumbers
+from include.counts.ledger import StageLedger
 from include.measurements.archived_originals import is_file
 from include.measurements.config import MeasurementSettings
 from include.measurements.errors import MeasurementReportRefused
@@ -30,11 +31,15 @@ from include.measurements.load.mongo_reader import CONNECTION, REACHABILITY, obs
 from include.measurements.load.mongo_store import Document, MeasurementStore
 from include.measurements.load.stage import Limit, StageSummary
 from include.measurements.state_folders import StateFolders
+from include.measurements.verdicts import verdict_on
 
 POSTPROCESS = stage.Step(
     "postprocess", "staging", "reports", ("imported",), partial(MeasurementReportPostprocessed, recovered=True)
 )
 IMPORT = stage.Step("import", "reports", "imported", (), partial(MeasurementReportImported, recovered=True))
+
+# Counted by number: the documents of a report, whose batch is the report itself.
+DOCUMENTS_STAGE = "import documents"
 
 BRIDGES_FILE = "bridges-by-country-code.json"
 
@@ -52,14 +57,31 @@ def postprocess(folders: StateFolders, ledger: StageLedger, emit: Emit, limit: L
 
 
 def import_reports(
-    folders: StateFolders, ledger: StageLedger, emit: Emit, limit: Limit, store: MeasurementStore
+    folders: StateFolders,
+    ledger: StageLedger,
+    numbers: StageNumbers,
+    emit: Emit,
+    limit: Limit,
+    store: MeasurementStore,
 ) -> StageSummary:
-    """Every report of `reports` is in the database and in `imported` when it returns, but for the limit."""
+    """
+    Every report of `reports` is in the database and in `imported` when it returns, but for the limit.
+
+    Reports are counted by name in the ledger, their documents by number.
+    """
 
     def act(report: str) -> MeasurementReportImported:
         with prepared_file.opened(folders.path("reports", report), folders.prepared_path(report)) as prepared:
-            _refuse_duplicate(report, store.same_reports(prepared.about), folders)
-            written = store.put(prepared.about, prepared.entries(), report)
+            count = prepared.about.entry_count
+            try:
+                with verdict_on(report):
+                    _refuse_duplicate(report, store.same_reports(prepared.about), folders)
+                    written = store.put(prepared.about, prepared.entries(), report)
+            except MeasurementReportRefused:
+                numbers.note(stage.FEATURE, DOCUMENTS_STAGE, report, Numbers(count, errored=count))
+                raise
+        in_database = written.inserted + written.replaced
+        numbers.note(stage.FEATURE, DOCUMENTS_STAGE, report, Numbers(count, count_out=in_database))
         return MeasurementReportImported(report, **written._asdict())
 
     with folders.alone("measurements"):

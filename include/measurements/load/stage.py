@@ -24,7 +24,7 @@ from typing import NamedTuple
 
 from include.common.emit import Emit
 from include.common.event_type import FeatureEvent
-from include.common.stage_ledger import StageLedger
+from include.counts.ledger import StageLedger
 from include.measurements.errors import MeasurementReportRefused, MeasurementReportsStuck
 from include.measurements.events import MeasurementReportErrored
 from include.measurements.machine_faults import is_machine_fault

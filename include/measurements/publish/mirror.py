@@ -25,7 +25,7 @@ import yaml
 
 from include.common.atomic_files import write_durably
 from include.common.emit import Emit
-from include.common.stage_ledger import StageLedger
+from include.counts.ledger import StageLedger
 from include.measurements import measurement_report
 from include.measurements.errors import MeasurementReportRefused, MeasurementReportsStuck
 from include.measurements.events import (

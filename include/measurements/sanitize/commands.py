@@ -15,7 +15,7 @@ from include.common.command_options import (
     events_of,
 )
 from include.common.emit import Emit
-from include.common.stage_ledger import StageLedger
+from include.counts.ledger import StageLedger
 from include.measurements.batch_manifest import MANIFEST_SUFFIX
 from include.measurements.sanitize import config, pipeline
 from include.measurements.sanitize.errors import NoBatches

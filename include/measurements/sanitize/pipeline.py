@@ -34,7 +34,7 @@ from typing import NamedTuple
 
 from include.common.atomic_files import fsync_folder
 from include.common.emit import Emit
-from include.common.stage_ledger import StageLedger
+from include.counts.ledger import StageLedger
 from include.measurements import batch_manifest
 from include.measurements.batch_manifest import MANIFEST_SUFFIX, ManifestRefused
 from include.measurements.errors import MeasurementReportsStuck

@@ -18,8 +18,8 @@ from typing import NamedTuple
 from include.common.atomic_files import fsync_file, fsync_folder, rename_durably, write_durably
 from include.common.emit import Emit
 from include.common.event_type import FeatureEvent
-from include.common.stage_ledger import Outcome as LedgerOutcome
-from include.common.stage_ledger import StageLedger
+from include.counts.ledger import StageLedger
+from include.counts.stage_count import Outcome as CountedOutcome
 from include.measurements.batch_manifest import sha256_of
 from include.measurements.companion_paths import companion_path
 from include.measurements.events import (
@@ -51,7 +51,7 @@ _EVENTS: Mapping[str, Callable[..., FeatureEvent]] = {
     "quarantined": MeasurementReportQuarantined,
     "errored": MeasurementReportErrored,
 }
-_LEDGER: Mapping[str, LedgerOutcome] = {"sanitized": "out", "quarantined": "quarantined", "errored": "errored"}
+_LEDGER: Mapping[str, CountedOutcome] = {"sanitized": "out", "quarantined": "quarantined", "errored": "errored"}
 
 STEPS = ("read", "archived", "noted", "replaced", "moved", "told", "settled")
 failpoints.declare(*(f"sanitize.report.{step}" for step in STEPS))

@@ -29,6 +29,46 @@ def test_a_report_walks_from_staging_over_reports_to_imported(state: Measurement
     }
 
 
+def test_documents_are_counted_by_number_and_once_however_often_their_report_is_imported(
+    state: MeasurementState,
+) -> None:
+    state.stage_report(REPORT)
+    state.stage_report("north/b1/other", {"input": "c"})
+    state.postprocess()
+    store = MemoryMeasurements()
+    for _ in range(2):
+        state.import_reports(store)
+        for name in state.folders.reports("imported"):
+            state.folders.move(name, "imported", "reports")
+    [row] = state.numbers.counts()
+    assert (row.feature, row.stage, row.count_in, row.count_out, row.difference) == (
+        "measurements", "import documents", 3, 3, 0,
+    )  # fmt: skip
+
+
+def test_documents_of_a_report_that_the_database_refuses_are_counted_as_errored(state: MeasurementState) -> None:
+    class Choosy(MemoryMeasurements):
+        def put(self, about, entries, report_file):  # type: ignore[no-untyped-def]
+            raise OverflowError("BSON can only handle up to 8-byte ints")
+
+    state.stage_report(REPORT)
+    state.postprocess()
+    state.import_reports(Choosy())
+    [row] = state.numbers.counts()
+    assert (row.count_in, row.count_out, row.errored) == (2, 0, 2)
+
+
+def test_a_document_that_does_not_arrive_in_the_database_is_a_difference(state: MeasurementState) -> None:
+    class Losing(MemoryMeasurements):
+        def put(self, about, entries, report_file):  # type: ignore[no-untyped-def]
+            return super().put(about, list(entries)[1:], report_file)
+
+    state.stage_report(REPORT)
+    state.postprocess()
+    state.import_reports(Losing())
+    assert state.open_counts() == [("import documents", 1)]
+
+
 def test_the_file_itself_is_not_changed_by_any_stage(state: MeasurementState) -> None:
     state.stage_report(REPORT, {"requests": [{"response": {"body": "kept"}}]})
     before = state.folders.path("staging", REPORT).read_bytes()

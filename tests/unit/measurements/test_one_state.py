@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from include.common.emit import no_events
-from include.common.stage_ledger import StageLedger
+from include.counts.ledger import StageLedger
 from include.measurements import stage_handoffs
 from include.measurements.batch_manifest import is_safe_path
 from include.measurements.collect import pipeline as collecting

@@ -15,6 +15,7 @@ import pytest
 from include.measurements.collect.config import Collector, LocalFolder
 from include.measurements.collect.drop_folder import DropFolder
 from include.measurements.collect.errors import OriginalsLost
+from include.measurements.load.stage import Limit
 from tests.fakes.memory_measurements import MemoryMeasurements
 from tests.support.aggregator import Aggregator
 from tests.support.measurement_state import MeasurementState
@@ -111,13 +112,15 @@ def test_originals_that_are_lost_here_are_collected_again(aggregator: Aggregator
     assert aggregator.raw() == {"r": b"r"}
 
 
-def sql(title: str) -> list[str]:
+def sql(book: str) -> list[str]:
+    """The questions of the page to one book, in their order."""
     text = (RUNBOOKS / "counts-differ.md").read_text(encoding="utf-8")
-    return [re.sub(r"\s*\\\n\s*", " ", found) for found in re.findall(r'"((?:SELECT|UPDATE) [^"]+)"', text)]
+    questions = re.findall(rf'sqlite3 "\$SPILLWAY_STATE/{book}" (?:\\\n\s*)?"((?:SELECT|UPDATE) [^"]+)"', text)
+    return [re.sub(r"\s*\\\n\s*", " ", question) for question in questions]
 
 
 def test_the_questions_to_the_ledger_name_the_reports_that_are_missing(state: MeasurementState) -> None:
-    open_items, settle, not_taken = sql("Counts differ")
+    open_items, settle, not_taken = sql("stage_ledger.sqlite")
     state.stage_report("north/b1/a")
     state.postprocess()
     state.folders.path("reports", "north/b1/a").unlink()
@@ -127,4 +130,25 @@ def test_the_questions_to_the_ledger_name_the_reports_that_are_missing(state: Me
         assert [row[-1] for row in ledger.execute(open_items)] == ["ITEM"]
         assert ledger.execute(settle).rowcount == 1
         assert ledger.execute(not_taken).fetchall() == [("north/b1/a",)]
+    assert state.open_counts() == []
+
+
+def test_the_question_to_the_numbers_names_the_report_whose_documents_are_missing_and_its_way_back_helps(
+    state: MeasurementState,
+) -> None:
+    class Losing(MemoryMeasurements):
+        def put(self, about, entries, report_file):  # type: ignore[no-untyped-def]
+            return super().put(about, list(entries)[1:], report_file)
+
+    [differing] = sql("stage_numbers.sqlite")
+    state.stage_report("north/b1/a")
+    state.stage_report("north/b1/b")
+    state.postprocess()
+    state.import_reports(MemoryMeasurements(), Limit(reports=1))
+    state.import_reports(Losing())
+    with sqlite3.connect(state.folders.root / "stage_numbers.sqlite") as numbers:
+        [row] = numbers.execute(differing).fetchall()
+    assert row[3:] == ("north/b1/b", 2, 1, 0, 0)
+    state.folders.move("north/b1/b", "imported", "reports")
+    state.import_reports(MemoryMeasurements())
     assert state.open_counts() == []

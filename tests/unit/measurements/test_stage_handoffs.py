@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from include.common.stage_ledger import StageCount
+from include.counts.stage_count import StageCount
 from include.measurements import stage_handoffs
 from tests.fakes.memory_measurements import MemoryMeasurements
 from tests.support.measurement_state import MeasurementState

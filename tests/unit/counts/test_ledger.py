@@ -1,17 +1,16 @@
-"""In = out + errored + quarantined, for every stage and day."""
+"""The book by name: no item is counted twice or never, whatever dies."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from include.common.stage_counts import CountsDiffer, CountsMissing, check, demand_fresh, differences, send
-from include.common.stage_ledger import StageCount, StageLedger
+from include.counts.ledger import StageLedger
+from include.counts.stage_count import StageCount
 
 MONDAY, TUESDAY = date(2026, 11, 23), date(2026, 11, 24)
 
@@ -100,49 +99,3 @@ def test_writers_wait_for_one_another(tmp_path: Path) -> None:
         thread.join()
     with StageLedger(tmp_path, "here") as ledger:
         assert [(c.count_in, c.count_out) for c in ledger.counts()] == [(20, 20)] * 4
-
-
-def test_the_check_names_every_difference() -> None:
-    good = StageCount("f", "s", MONDAY, "here", 3, 1, 1, 1)
-    lost = StageCount("f", "t", MONDAY, "here", 3, 1, 1, 0)
-    doubled = StageCount("f", "u", TUESDAY, "there", 1, 2, 0, 0)
-    assert check([good]) == 1
-    assert differences([good, lost, doubled]) == [lost, doubled]
-    with pytest.raises(CountsDiffer) as differ:
-        check([good, lost, doubled])
-    assert "f.t of here on 2026-11-23: in 3 != out 1 + quarantined 1 + errored 0 (difference 1)" in str(differ.value)
-    assert "f.u of there on 2026-11-24" in str(differ.value)
-    assert "f.s" not in str(differ.value)
-    assert differ.value.hint
-
-
-class MemoryTable:
-    def __init__(self) -> None:
-        self.rows: list[StageCount] = []
-
-    def put(self, rows: Iterable[StageCount]) -> int:
-        self.rows = list(rows)
-        return len(self.rows)
-
-
-def test_a_day_on_which_nothing_was_counted_is_sent_as_one_too(ledger: StageLedger) -> None:
-    table: Any = MemoryTable()
-    assert send(ledger, table) == 1
-    [row] = table.rows
-    assert (row.day, row.count_in, row.difference) == (datetime.now(UTC).date(), 0, 0)
-    ledger.take("f", "s", ["x"])
-    assert send(ledger, table) == 1
-    assert table.rows[0].feature == "f"
-
-
-def test_an_empty_table_is_not_taken_for_one_that_agrees() -> None:
-    with pytest.raises(CountsMissing, match="no rows"):
-        demand_fresh([], MONDAY)
-
-
-def test_an_installation_that_has_stopped_sending_is_named() -> None:
-    tuesday = MONDAY + timedelta(days=1)
-    rows = [StageCount("f", "s", tuesday, "here", 1, 1, 0, 0), StageCount("f", "s", MONDAY, "there", 1, 1, 0, 0)]
-    demand_fresh(rows, MONDAY)
-    with pytest.raises(CountsMissing, match=r"from there \(last on"):
-        demand_fresh(rows, tuesday)

@@ -1,10 +1,9 @@
 """
-What every stage took in and what became of it, beside the files it tells about: `<state>/stage_ledger.sqlite`.
+The book by name: `<state>/stage_ledger.sqlite`, beside the files that it lists.
 
 A stage notes an item before it touches it and settles it after its effect. A process killed in between leaves the
 item open; the next run asks for open items, looks where each lies, and settles it. So no item is counted twice or
-never, whenever the process dies. Counts are sums of these notes, hence may be sent on (stage_counts.py) any number
-of times.
+never, whenever the process dies. Counts are sums of these notes, hence may be sent on (table.py) any number of times.
 
     taken ── settle ──> out | quarantined | errored          an item that comes again later is a new pass
 
@@ -13,18 +12,14 @@ An open item makes in differ from out + quarantined + errored: exactly what the 
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
-from types import TracebackType
-from typing import Literal, NamedTuple, Self
+
+from include.counts.book_file import BookFile
+from include.counts.stage_count import OUTCOMES, Outcome, StageCount
 
 FILE_NAME = "stage_ledger.sqlite"
-BUSY_TIMEOUT_S = 30.0
-
-Outcome = Literal["out", "quarantined", "errored"]
-OUTCOMES: tuple[Outcome, ...] = ("out", "quarantined", "errored")
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS passes (
@@ -39,44 +34,11 @@ CREATE TABLE IF NOT EXISTS sums (
 """
 
 
-class StageCount(NamedTuple):
-    """What one stage of one installation took in on one day, and what became of it by now."""
-
-    feature: str
-    stage: str
-    day: date
-    installation: str
-    count_in: int
-    count_out: int
-    quarantined: int
-    errored: int
-
-    @property
-    def difference(self) -> int:
-        """Items that went in and have not come out; 0 = conserved."""
-        return self.count_in - self.count_out - self.quarantined - self.errored
-
-
-class StageLedger:
-    """One file for all stages of one state folder; safe for several processes on one host. Each call is durable."""
+class StageLedger(BookFile):
+    """A book of counts. Each call is durable when it returns."""
 
     def __init__(self, state: Path, installation: str) -> None:
-        self.installation = installation
-        self._db = sqlite3.connect(state / FILE_NAME, timeout=BUSY_TIMEOUT_S, isolation_level=None)
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=FULL")
-        self._db.executescript(_SCHEMA)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        self._db.close()
+        super().__init__(state / FILE_NAME, installation, _SCHEMA)
 
     def take(self, feature: str, stage: str, items: Iterable[str], day: date | None = None) -> None:
         """Note items before touching them. One that is open already stays as it is, with its day."""
@@ -150,19 +112,3 @@ class StageLedger:
             row,
         ).fetchone()
         return (int(found[0]), str(found[1])) if found else (0, None)
-
-    def _transaction(self) -> _Transaction:
-        return _Transaction(self._db)
-
-
-class _Transaction:
-    """BEGIN IMMEDIATE: a reader that becomes a writer could otherwise fail at once instead of waiting its turn."""
-
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
-
-    def __enter__(self) -> None:
-        self._db.execute("BEGIN IMMEDIATE")
-
-    def __exit__(self, kind: type[BaseException] | None, error: object, trace: object) -> None:
-        self._db.execute("COMMIT" if kind is None else "ROLLBACK")
