@@ -39,7 +39,9 @@ class Tag(StrEnum):
     DEMO = "demo"
 
 
-FEATURES = (Tag.SPOOL, Tag.COLLECTORS, Tag.SANITIZE, Tag.MEASUREMENTS, Tag.CONSERVATION)
+_WAYS = (Tag.SCHEDULED, Tag.MANUAL, Tag.MOVES_STATE, Tag.READS_ONLY, Tag.DEMO)
+# All other tags, in the order of the chapters of docs/DAGs.md.
+FEATURES = tuple(tag for tag in Tag if tag not in _WAYS)
 
 
 class Pool(StrEnum):

@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+import tomllib
 
 import pytest
 
@@ -83,3 +84,23 @@ def test_the_composition_root_loads_no_airflow_before_it_is_called():
         for name in imported(ast.parse(path.read_text()), at_top_only=True):
             assert not name.startswith(("airflow", "include")), f"{path.name} imports {name} at its top"
             assert not name.startswith("spool") or name == "spool.errors", f"{path.name} imports {name} at its top"
+
+
+# What several features use. Every other package of include/ is a feature.
+SHARED = {"clients", "common", "counts", "database", "dead_letters", "outbox"}
+
+
+def features():
+    """A package that holds nothing but a command line is another name of a feature."""
+    packages = {path.parent for path in (REPOSITORY / "include").glob("*/*.py") if path.name != "__main__.py"}
+    return {f"include.{package.name}" for package in packages if package.name not in SHARED}
+
+
+def test_every_feature_may_not_import_the_others():
+    contracts = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    independent = [set(contract["modules"]) for contract in contracts if contract["type"] == "independence"]
+    assert independent == [features()], "complete `features do not import one another` in pyproject.toml"
+
+
+def test_what_features_share_exists():
+    assert {name for name in SHARED if not (REPOSITORY / "include" / name).is_dir()} == set()
