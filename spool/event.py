@@ -75,6 +75,20 @@ class ProducerSequence(NamedTuple):
     log: str
 
 
+class ProducerPosition(NamedTuple):
+    """
+    How far a producer is, as the stream's current log knows it.
+
+    log          the current log
+    sequence     the producer's last one; 0 = not known: it begins, or begins again, at 1
+    next_offset  the offset behind its last append in this log; 0 = it has none here
+    """
+
+    log: str
+    sequence: int
+    next_offset: int
+
+
 class OffsetRange(NamedTuple):
     """Offsets `first` to `next` - 1 of one log."""
 

@@ -26,7 +26,7 @@ from types import TracebackType
 from spool.alarm import AlarmSink
 from spool.clock import Deadline
 from spool.errors import AppendUnknown, LockTimeout, SettingsError
-from spool.event import Accepted, Acknowledgement, Event, OffsetRange, ProducerSequence
+from spool.event import Accepted, Acknowledgement, Event, OffsetRange, ProducerPosition, ProducerSequence
 from spool.log.local_alarms import LocalAlarms
 from spool.log.stream_log import StreamLog
 from spool.settings import Settings, StreamSettings
@@ -117,6 +117,11 @@ class SpoolClient:
     def log_of(self, stream: str, *, timeout_s: float = TIMEOUT_S) -> str:
         """The log that appends to this stream go to now: what a producer names in its next sequence."""
         return self._log(self._settings.stream(stream), Deadline.after(timeout_s)).id
+
+    def last_of(self, stream: str, producer: str, *, timeout_s: float = TIMEOUT_S) -> ProducerPosition:
+        """How far a producer is in the stream's current log: for a source that begins, or that was restored."""
+        deadline = Deadline.after(timeout_s)
+        return self._log(self._settings.stream(stream), deadline).last_of(producer, deadline)
 
     def release_producer(self, stream: str, producer: str, *, timeout_s: float = TIMEOUT_S) -> bool:
         """Forget a source whose thing cannot be offered again, durably; whether it was known."""

@@ -18,8 +18,8 @@ from typing import TypeVar
 from spool.alarm import AlarmSink
 from spool.clock import Deadline
 from spool.disk import Disk, make_folders
-from spool.errors import AppendUnknown, FolderRefused
-from spool.event import Event, OffsetRange, ProducerSequence
+from spool.errors import AppendUnknown, EventRefused, FolderRefused
+from spool.event import COMMIT_BYTES_MAX, Event, OffsetRange, ProducerPosition, ProducerSequence
 from spool.format.event_record import encode
 from spool.log.commit_queue import AnyCommit, CommitQueue
 from spool.log.file_system import refuse_network
@@ -107,11 +107,22 @@ class StreamLog:
 
         Errors as `append`; ProducerConflict, ProducerMoved: nothing was written.
         """
-        records = encode(events, self._stream.event_bytes_max)
-        unit = unit_of(events, sequence.producer, sequence.sequence, int(time.time()), group=group)
-        pending = PendingUnit(records, unit, sequence.log)
+        try:
+            pending = _pending_unit(events, sequence, self._stream.event_bytes_max, group=group)
+        except EventRefused:
+            # Settings may have changed since: a sequence that is refused today can have been written before.
+            pending = _pending_unit(events, sequence, COMMIT_BYTES_MAX, group=group)
+            if not self._with_current(lambda writer: writer.find_repeated(pending, deadline), deadline):
+                raise
+            if pending.error:
+                raise pending.error from None
+            return pending
         self._queue.commit_unit(pending, deadline)
         return pending
+
+    def last_of(self, producer: str, deadline: Deadline) -> ProducerPosition:
+        """How far a producer is in the current log. Errors as `append_once`; nothing is written."""
+        return self._with_current(lambda writer: writer.last_of(producer, deadline), deadline)
 
     def release_producer(self, producer: str, deadline: Deadline) -> bool:
         """Forget a source that cannot be offered again, durably; whether it was known."""
@@ -215,6 +226,14 @@ class StreamLog:
     def forget_in_child(self) -> None:
         self._queue.reset()
         self._writer.forget()
+
+
+def _pending_unit(
+    events: Sequence[Event], sequence: ProducerSequence, event_bytes_max: int, *, group: bool
+) -> PendingUnit:
+    records = encode(events, event_bytes_max)
+    unit = unit_of(events, sequence.producer, sequence.sequence, int(time.time()), group=group)
+    return PendingUnit(records, unit, sequence.log)
 
 
 def _merged(parts: list[Part]) -> tuple[OffsetRange, ...]:

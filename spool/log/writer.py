@@ -22,6 +22,7 @@ from spool.alarm import AlarmSink
 from spool.clock import Deadline, boottime_ns
 from spool.disk import Disk
 from spool.errors import AppendUnknown, LockTimeout
+from spool.event import ProducerPosition
 from spool.format import record_batch
 from spool.format.segment_header import COMMIT_NUMBERS, log_tag
 from spool.log.descriptor_budget import OPEN_LOGS
@@ -32,7 +33,7 @@ from spool.log.lock_file import RETIRED, LockState, LogLock, read_state_of
 from spool.log.producer_state import ProducerState
 from spool.log.refusal import disk_errors_refuse
 from spool.log.shipped import read_shipped
-from spool.log.unit_commit import UnitCommit
+from spool.log.unit_commit import PendingUnit, UnitCommit
 from spool.settings import StreamSettings
 
 failpoints.declare("log.append.locked")
@@ -124,6 +125,21 @@ class LogWriter:
                 pending.written(self.log.log, first)
                 table.note(pending.unit, self.log.log, first)
                 first += pending.unit.event_count
+
+    def last_of(self, producer: str, deadline: Deadline) -> ProducerPosition:
+        """How far a producer is. As `write_units`; nothing is written."""
+        with self._exclusive(deadline) as state:
+            _follow_if_retired(state)
+            entry = self._producers.current(state, self._held.segment).entries.get(producer)
+        if entry is None:
+            return ProducerPosition(self.log.log, 0, 0)
+        return ProducerPosition(self.log.log, entry.sequence, entry.offsets.next if entry.log == self.log.log else 0)
+
+    def find_repeated(self, pending: PendingUnit, deadline: Deadline) -> bool:
+        """Whether the unit is written already; it has its positions then, or its error. As `last_of`."""
+        with self._exclusive(deadline) as state:
+            _follow_if_retired(state)
+            return not pending.resolve(self._producers.current(state, self._held.segment), self.log.log)
 
     def release_producer(self, producer: str, deadline: Deadline) -> bool:
         """Forget a source, durably; whether it was known."""

@@ -14,7 +14,7 @@ import pytest
 
 from spool.clock import Deadline, now_ms
 from spool.errors import EventRefused, ProducerConflict, ProducerMoved
-from spool.event import COMMIT_EVENTS_MAX, Event, OffsetRange, ProducerSequence
+from spool.event import COMMIT_EVENTS_MAX, Event, OffsetRange, ProducerPosition, ProducerSequence
 from spool.format.position_header import Unit, decode_local, decode_unit, encode_local, encode_unit
 from spool.log import producer_file, producers
 from spool.log.folder import segment_files
@@ -282,6 +282,39 @@ def test_a_source_releases_its_entry(tmp_path: Path) -> None:
     assert log.release_producer("file/1", Deadline.after(5))
     assert not log.release_producer("file/1", Deadline.after(5))
     assert send(open_log(tmp_path), 1, producer="file/1").offsets == OffsetRange(2, 4)
+
+
+def test_a_repetition_gets_its_positions_even_where_the_stream_would_refuse_the_events_today(tmp_path: Path) -> None:
+    large = [Event(b"x" * 5_000)]
+    first = send(open_log(tmp_path), 1, large)
+    lowered = open_log(tmp_path, event_bytes_max=1_000)
+    again = send(lowered, 1, large)
+    assert (again.offsets, again.repeated) == (first.offsets, True)
+    for sequence in (2, 3):
+        with pytest.raises(EventRefused if sequence == 2 else ProducerConflict):
+            send(lowered, sequence, large)
+    with pytest.raises(ProducerConflict):
+        send(lowered, 1, [Event(b"y" * 5_000)])
+    assert read(tmp_path) == {0: "x" * 5_000}
+
+
+def test_an_event_of_wrong_types_is_refused_under_a_sequence_too(tmp_path: Path) -> None:
+    with pytest.raises(EventRefused, match="types"):
+        send(open_log(tmp_path), 1, [Event("text")])  # type: ignore[arg-type]
+
+
+def test_a_producer_can_ask_what_the_log_knows_of_it(tmp_path: Path) -> None:
+    log = open_log(tmp_path / "a")
+    assert log.last_of("p", Deadline.after(5)) == ProducerPosition(log.id, 0, 0)
+    append(log, "other")
+    send(log, 1)
+    assert log.last_of("p", Deadline.after(5)) == ProducerPosition(log.id, 1, 3)
+    assert open_log(tmp_path / "a").last_of("p", Deadline.after(5)) == ProducerPosition(log.id, 1, 3)
+    log.close()
+    shutil.copytree(tmp_path / "a", tmp_path / "b")
+    copy = open_log(tmp_path / "b")
+    # The last append is in the log that this one continues: none of this log's events is of the producer.
+    assert copy.last_of("p", Deadline.after(5)) == ProducerPosition(copy.id, 1, 0)
 
 
 def test_a_copied_folder_goes_on_knowing_what_was_written(tmp_path: Path) -> None:
