@@ -60,7 +60,8 @@ OUTBOX_LANES = Table(
     mysql_collate="utf8mb4_bin",
 )
 # How far the drain of a stream is: the last sequence it gave, the log it gave it to, and the rows of that batch as
-# 8-byte ids, until they are appended; NULL when nothing is under way.
+# 8-byte ids, until they are appended; NULL when nothing is under way. next_offset: behind the last batch that is done,
+# in that log; 0 where that is not known.
 OUTBOX_BATCHES = Table(
     "outbox_batches",
     METADATA,
@@ -68,6 +69,7 @@ OUTBOX_BATCHES = Table(
     Column("sequence", BIGINT(unsigned=True), nullable=False),
     name_column("log"),
     Column("ids", MEDIUMBLOB),
+    Column("next_offset", BIGINT(unsigned=True), nullable=False, server_default="0"),
     mysql_charset="utf8mb4",
     mysql_collate="utf8mb4_bin",
 )

@@ -14,6 +14,7 @@ PROGRAM = Program(
     verbs={
         "status": VerbEntry("what waits, a row for each stream", _COMMANDS, "STATUS"),
         "drain": VerbEntry("append what waits to the spool, once", _COMMANDS, "DRAIN"),
+        "resync": VerbEntry("compare with the log after a restored backup, and go on", _COMMANDS, "RESYNC"),
     },
     epilog="The database: SPILLWAY_DATABASE_URI, mysql://user:password@host:3306/database.",
 )

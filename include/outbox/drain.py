@@ -12,40 +12,35 @@ For one stream, in this order; each step is durable before the next:
     dies after 2   the same; the spool answers with the positions it gave
     dies after 3   nothing is left of the batch
 
-Two drains of one stream do no harm: both append the same batch under one sequence, and the compare-and-set of step 3
-lets one of them go on. A server lock keeps them from trying. A stream that fails keeps its error to itself.
+    the spool refuses the batch       nothing of it is written: its first half, under the same sequence; a single row
+                                      that is refused becomes a dead letter, and the others go on
+    the log has a successor           the same batch for that one, where it is certain that the log did not get it
+    the log knows another sequence    a backup was restored, or the log was lost: a person decides (resync.py)
+
+Two drains of one stream do no harm: both append the same batch under one sequence, and the comparison in step 3 lets
+one of them go on. A server lock keeps them from trying. A stream that fails keeps its error to itself.
 """
 
 from __future__ import annotations
 
-import array
-import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol
 
-from sqlalchemy import Connection, Engine, Row, delete, func, select, update
-from sqlalchemy.dialects.mysql import insert as mysql_insert
+from sqlalchemy import Engine, select
 
-from include.database.connection import mapped_errors, transaction
+from include.database.connection import transaction
 from include.database.tables import OUTBOX, OUTBOX_BATCHES
-from include.outbox.write import decode_headers
+from include.outbox.batches import Batch, Batches
 from spool import failpoints
 from spool.clock import Deadline
-from spool.errors import ProducerMoved, SpoolError
-from spool.event import Accepted, Event, ProducerSequence
+from spool.errors import EventRefused, ProducerConflict, ProducerMoved, SpoolError
+from spool.event import Accepted, Event, ProducerPosition, ProducerSequence
 
-# A batch is one commit of the log; these leave room below its limits (spool/event.py) for headers.
-BATCH_EVENTS_MAX = 5_000
-BATCH_BYTES_MAX = 4 * 1024 * 1024
 PRODUCER = "outbox"
 
-failpoints.declare("outbox.sequence_given", "outbox.appended", "outbox.settled")
-
-_ROW_COLUMNS = [
-    OUTBOX.c.id, OUTBOX.c.event_id, OUTBOX.c.event_type, OUTBOX.c.source, OUTBOX.c.time_ms, OUTBOX.c.event_key,
-    OUTBOX.c.headers, OUTBOX.c.payload,
-]  # fmt: skip
+failpoints.declare(
+    "outbox.sequence_given", "outbox.appended", "outbox.settled", "outbox.narrowed", "outbox.refused", "outbox.moved"
+)
 
 
 class IdempotentAppend(Protocol):
@@ -55,192 +50,147 @@ class IdempotentAppend(Protocol):
 
     def log_of(self, stream: str) -> str: ...
 
+    def last_of(self, stream: str, producer: str) -> ProducerPosition: ...
+
 
 class DrainSummary(NamedTuple):
-    """What one drain did for one stream. `error` is empty when it drained all it could."""
+    """
+    What one drain did for one stream.
+
+    refused  events that the spool will never take as they are: dead letters of the feature `outbox`
+    is_busy  another drain of the stream was at work, so this one did nothing
+    error    why it ended early; None when it drained all it could
+    """
 
     events: int = 0
     batches: int = 0
+    refused: int = 0
+    is_busy: bool = False
     error: SpoolError | None = None
-
-
-class _Batch(NamedTuple):
-    sequence: int
-    log: str
-    ids: tuple[int, ...]
 
 
 def drain(
     database: Engine, spool: IdempotentAppend, installation: str, *, deadline: Deadline, max_events: int | None = None
 ) -> dict[str, DrainSummary]:
-    """Every stream that has rows, one after the other; one that fails does not stop the others."""
+    """
+    Every stream that has rows, one after the other; one that fails does not stop the others.
+
+    max_events: about so many of each stream. A stream whose turn comes when the deadline has passed still gets one
+    batch, so that it never starves behind another.
+    """
     with transaction(database) as connection:
-        waiting = connection.scalars(select(OUTBOX.c.stream).distinct()).all()
-        under_way = connection.scalars(select(OUTBOX_BATCHES.c.stream).where(OUTBOX_BATCHES.c.ids.is_not(None))).all()
-    summaries = {}
-    for stream in sorted({*waiting, *under_way}):
-        summaries[stream] = StreamDrain(database, spool, installation, stream).run(deadline, max_events)
-    return summaries
+        waiting = select(OUTBOX.c.stream).distinct()
+        under_way = select(OUTBOX_BATCHES.c.stream).where(OUTBOX_BATCHES.c.ids.is_not(None))
+        streams = {*connection.scalars(waiting), *connection.scalars(under_way)}
+    return {
+        stream: StreamDrain(database, spool, installation, stream).run(deadline, max_events)
+        for stream in sorted(streams)
+    }
+
+
+def failed(summaries: Mapping[str, DrainSummary]) -> dict[str, SpoolError]:
+    """The streams whose drain did not end well, with the reason."""
+    return {stream: summary.error for stream, summary in summaries.items() if summary.error is not None}
+
+
+def producer_name(installation: str, stream: str) -> str:
+    """Who sends: the drain of one stream of one installation's database."""
+    return f"{PRODUCER}/{installation}/{stream}"
 
 
 class StreamDrain:
     """The drain of one stream."""
 
     def __init__(self, database: Engine, spool: IdempotentAppend, installation: str, stream: str) -> None:
-        self._database, self._spool, self._stream = database, spool, stream
-        self._producer = f"{PRODUCER}/{installation}/{stream}"
-        self._events = self._batches = 0
+        self._spool, self._stream = spool, stream
+        self._batches = Batches(database, stream)
+        self._producer = producer_name(installation, stream)
+        self._done = DrainSummary()
 
     def run(self, deadline: Deadline, max_events: int | None) -> DrainSummary:
         """Until nothing is left, the deadline has passed, or something fails: the error is part of the answer."""
-        self._events = self._batches = 0
+        self._done = DrainSummary()
         try:
-            with self._alone() as alone:
-                if alone:
-                    self._run(deadline, max_events)
+            with self._batches.alone() as alone:
+                if not alone:
+                    return self._done._replace(is_busy=True)
+                self._run(deadline, max_events)
         except SpoolError as error:
-            return DrainSummary(self._events, self._batches, error)
-        return DrainSummary(self._events, self._batches)
+            return self._done._replace(error=error)
+        return self._done
 
     def _run(self, deadline: Deadline, max_events: int | None) -> None:
-        batch = self._resume() or self._next(None)
+        self._agree_on_log()
+        batch = self._batches.next()
+        if batch is not None:
+            failpoints.reach("outbox.sequence_given")
         while batch is not None:
-            self._events += self._append(batch)
-            self._batches += 1
-            if deadline.expired or (max_events is not None and self._events >= max_events):
-                self._settle(batch)
-                return
-            batch = self._next(batch)
+            enough = max_events is not None and self._done.events + len(batch.ids) >= max_events
+            batch = self._step(batch, is_last=enough or deadline.expired)
 
-    @contextmanager
-    def _alone(self) -> Iterator[bool]:
-        """
-        Whether no other drain of this stream is at work. The lock saves work; safety is the sequences'.
+    def _agree_on_log(self) -> None:
+        """Where the drain ended in another log than the current one: go on in that, behind what it knows of us."""
+        state = self._batches.state()
+        if state.is_under_way or state.log == self._spool.log_of(self._stream):
+            return
+        known = self._spool.last_of(self._stream, self._producer)
+        # A log that begins without a memory knows nobody; one that continues ours knows what we know.
+        if known.sequence not in (0, state.sequence):
+            raise self._conflict(f"the log {known.log} has sequence {known.sequence}, the database {state.sequence}")
+        self._batches.begin(state, known)
 
-        The server frees it when the connection ends, whatever happened to this process.
-        """
-        name = f"spillway_outbox/{self._stream}"[:64]
-        with mapped_errors(), self._database.connect() as connection:
-            taken = connection.scalar(select(func.get_lock(name, 0))) == 1
-            connection.rollback()
-            yield taken
-
-    def _resume(self) -> _Batch | None:
-        """The batch that an earlier drain gave a sequence and did not settle."""
-        with transaction(self._database) as connection:
-            return _under_way(self._row(connection, lock=False))
-
-    def _next(self, done: _Batch | None) -> _Batch | None:
-        """Step 3 for `done` and step 1 for the next rows, in one transaction."""
-        with transaction(self._database) as connection:
-            # There must be a row to lock, or two first drains would not see each other.
-            first = mysql_insert(OUTBOX_BATCHES).values(stream=self._stream, sequence=0, log="")
-            connection.execute(first.prefix_with("IGNORE"))
-            row = self._row(connection, lock=True)
-            assert row is not None, "the row was inserted above"
-            if done is not None and not self._delete(connection, row, done):
-                return _under_way(row)
-            if done is None and (started := _under_way(row)):
-                return started
-            ids = self._choose(connection)
-            if ids:
-                batch = _Batch(row.sequence + 1, self._spool.log_of(self._stream), ids)
-                self._note(connection, batch)
-            else:
-                self._clear(connection)
-        failpoints.reach("outbox.settled" if done else "outbox.sequence_given")
-        return batch if ids else None
-
-    def _append(self, batch: _Batch) -> int:
-        """Step 2."""
-        with transaction(self._database) as connection:
-            query = select(*_ROW_COLUMNS).where(OUTBOX.c.id.in_(batch.ids)).order_by(OUTBOX.c.id)
-            rows = connection.execute(query).all()
-        if not rows:
-            return 0  # another drain settled this batch, and the next step sees it
+    def _step(self, batch: Batch, *, is_last: bool) -> Batch | None:
+        """Steps 2 and 3 for a batch; what is under way then."""
         sequence = ProducerSequence(self._producer, batch.sequence, batch.log)
         try:
-            self._spool.append_once(self._stream, [_event(row) for row in rows], sequence)
+            accepted = self._spool.append_once(self._stream, batch.events, sequence)
+        except EventRefused as error:
+            return self._refused(batch, error)
         except ProducerMoved as moved:
-            if not moved.certainly_not_written:
-                raise
-            # The log was copied or forked, and what it knew went with it: the same batch, for the log that goes on.
-            self._name_log(batch, moved.log)
-            return self._append(batch._replace(log=moved.log))
+            return self._moved(batch, moved)
+        except ProducerConflict as error:
+            return self._not_ours(batch, error)
         failpoints.reach("outbox.appended")
-        return len(rows)
-
-    def _name_log(self, batch: _Batch, log: str) -> None:
-        with transaction(self._database) as connection:
-            where = (OUTBOX_BATCHES.c.stream == self._stream, OUTBOX_BATCHES.c.sequence == batch.sequence)
-            connection.execute(update(OUTBOX_BATCHES).where(*where).values(log=log))
-
-    def _settle(self, done: _Batch) -> None:
-        """Step 3 alone, when no further batch is wanted."""
-        with transaction(self._database) as connection:
-            if self._delete(connection, self._row(connection, lock=True), done):
-                self._clear(connection)
+        next_offset = accepted.ranges[-1].next if accepted.log == batch.log else 0
+        following = self._batches.settle(batch, next_offset, take_next=not is_last)
+        self._done = self._done._replace(events=self._done.events + len(batch.ids), batches=self._done.batches + 1)
         failpoints.reach("outbox.settled")
+        return following
 
-    def _row(self, connection: Connection, *, lock: bool) -> Row[Any] | None:
-        query = select(OUTBOX_BATCHES).where(OUTBOX_BATCHES.c.stream == self._stream)
-        return connection.execute(query.with_for_update() if lock else query).one_or_none()
+    def _refused(self, batch: Batch, error: EventRefused) -> Batch | None:
+        """Nothing was written under this sequence, ever: a repetition would have got its positions."""
+        if len(batch.ids) > 1:
+            narrowed = self._batches.narrow(batch)
+            failpoints.reach("outbox.narrowed")
+            return narrowed
+        following = self._batches.refuse(batch, str(error))
+        self._done = self._done._replace(refused=self._done.refused + 1)
+        failpoints.reach("outbox.refused")
+        return following
 
-    def _delete(self, connection: Connection, row: Row[Any] | None, done: _Batch) -> bool:
-        """Whether `done` was still the batch under way; its rows are deleted then."""
-        if row is None or row.sequence != done.sequence or row.ids is None:
-            return False
-        connection.execute(delete(OUTBOX).where(OUTBOX.c.id.in_(done.ids)))
-        return True
+    def _moved(self, batch: Batch, moved: ProducerMoved) -> Batch | None:
+        if not moved.certainly_not_written:
+            raise ProducerMoved(
+                str(moved), log=moved.log, certainly_not_written=False, hint=_resync_hint(self._stream)
+            ) from moved
+        # The log was copied or forked, and what it knew went with it.
+        following = self._batches.move(batch, moved.log)
+        failpoints.reach("outbox.moved")
+        return following
 
-    def _choose(self, connection: Connection) -> tuple[int, ...]:
-        """The ids of the next batch: the lowest rows that are committed, within the limits of one commit."""
-        size = func.length(OUTBOX.c.payload) + func.coalesce(func.length(OUTBOX.c.headers), 0)
-        mine = select(OUTBOX.c.id, size).where(OUTBOX.c.stream == self._stream)
-        query = mine.order_by(OUTBOX.c.id).limit(BATCH_EVENTS_MAX)
-        chosen: list[int] = []
-        total_bytes = 0
-        for row_id, size_bytes in connection.execute(query):
-            total_bytes += size_bytes
-            if chosen and total_bytes > BATCH_BYTES_MAX:
-                break
-            chosen.append(row_id)
-        return tuple(chosen)
+    def _not_ours(self, batch: Batch, error: ProducerConflict) -> Batch | None:
+        """Another drain may have settled the batch, and the log has newer ones: go on with those."""
+        current = self._batches.under_way()
+        if current == batch:
+            raise self._conflict(str(error)) from error
+        return current or self._batches.next()
 
-    def _note(self, connection: Connection, batch: _Batch) -> None:
-        values = {"stream": self._stream, "sequence": batch.sequence, "log": batch.log, "ids": encode_ids(batch.ids)}
-        connection.execute(update(OUTBOX_BATCHES).where(OUTBOX_BATCHES.c.stream == self._stream).values(values))
-
-    def _clear(self, connection: Connection) -> None:
-        connection.execute(update(OUTBOX_BATCHES).where(OUTBOX_BATCHES.c.stream == self._stream).values(ids=None))
-
-
-def _under_way(row: Row[Any] | None) -> _Batch | None:
-    return _Batch(row.sequence, row.log, decode_ids(row.ids)) if row is not None and row.ids is not None else None
+    def _conflict(self, message: str) -> ProducerConflict:
+        return ProducerConflict(message, hint=_resync_hint(self._stream))
 
 
-def _event(row: Row[Any]) -> Event:
-    return Event(
-        value=bytes(row.payload), key=None if row.event_key is None else bytes(row.event_key), id=row.event_id,
-        type=row.event_type, source=row.source, time_ms=row.time_ms, headers=decode_headers(row.headers),
-    )  # fmt: skip
-
-
-def encode_ids(ids: Sequence[int]) -> bytes:
-    """8 bytes each, little-endian."""
-    packed = array.array("Q", ids)
-    if sys.byteorder == "big":
-        packed.byteswap()
-    return packed.tobytes()
-
-
-def decode_ids(data: bytes) -> tuple[int, ...]:
-    packed = array.array("Q", data)
-    if sys.byteorder == "big":
-        packed.byteswap()
-    return tuple(packed)
-
-
-def failed(summaries: Mapping[str, DrainSummary]) -> dict[str, SpoolError]:
-    """The streams whose drain did not end well, with the reason."""
-    return {stream: summary.error for stream, summary in summaries.items() if summary.error is not None}
+def _resync_hint(stream: str) -> str:
+    return (
+        "was the database or the spool folder restored from a backup, was the folder lost, or is SPILLWAY_INSTALLATION "
+        f"another than before? `python -m include.outbox resync --stream {stream}` compares: docs/runbooks/outbox.md"
+    )

@@ -7,7 +7,9 @@ listings serve to find logs, and to see gaps.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator
+from itertools import islice
 
 from spool.archive.floors import Floor, raise_floor, read_floor
 from spool.errors import CorruptObject
@@ -71,6 +73,13 @@ class Archive:
         except CorruptObject as error:
             raise _with_key(key, error) from error
         return _checked(key, archived, name, segment)
+
+    def from_offset(self, name: LogName, offset: int) -> Iterator[ArchivedSegment]:
+        """The segments that hold `offset` and what follows, whole; the first is found by halving over the footers."""
+        numbers = list(self.segments(name))
+        first = bisect_right(numbers, offset, key=lambda number: self.index(name, number).next_offset)
+        for number in islice(numbers, first, None):
+            yield self.read(name, number)
 
     def index(self, name: LogName, segment: int) -> ArchivedSegment:
         """Only the footer: the batches' `data` is empty. ObjectMissing; CorruptObject names the key."""

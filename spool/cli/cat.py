@@ -6,11 +6,9 @@ import argparse
 import base64
 import json
 import sys
-from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
-from spool.archive.archive import Archive
 from spool.cli.composition import parts
 from spool.cli.options import add_config_option, add_stream_option, log_id
 from spool.clock import rfc3339
@@ -37,25 +35,11 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 def _run(options: argparse.Namespace, output: Output) -> int:
     built = parts(options)
     built.settings.stream(options.stream)
-    found = _from_offset(built.archive(), LogName(options.stream, options.log), options.start)
+    found = built.archive().from_offset(LogName(options.stream, options.log), options.start)
     events = (event for archived in found for event in _events(archived, options.start))
     for event in islice(events, options.max):
         _print(event, only_value=options.value)
     return 0
-
-
-def _from_offset(archive: Archive, name: LogName, offset: int) -> Iterator[ArchivedSegment]:
-    """The segments that hold `offset` and what follows, found by halving over their footers."""
-    numbers = list(archive.segments(name))
-    low, high = 0, len(numbers)
-    while low < high:
-        middle = (low + high) // 2
-        if archive.index(name, numbers[middle]).next_offset <= offset:
-            low = middle + 1
-        else:
-            high = middle
-    for number in islice(numbers, low, None):
-        yield archive.read(name, number)
 
 
 def _events(archived: ArchivedSegment, start: int) -> list[dict[str, Any]]:

@@ -16,14 +16,15 @@ from include.database import migrate
 from include.database.connection import Connect, engine, transaction
 from include.database.errors import DatabaseRefused, DatabaseUnavailable
 from include.database.tables import OUTBOX, OUTBOX_BATCHES
+from include.outbox import batches
 from include.outbox import drain as draining
 from include.outbox.__main__ import main
 from include.outbox.drain import drain, failed
 from include.outbox.write import put
 from spool.clock import Deadline
 from spool.command_line import ExitCode
-from spool.errors import AppendUnknown, EventRefused, SpoolFull
-from spool.event import Accepted, Event, OffsetRange, ProducerSequence
+from spool.errors import AppendUnknown, EventRefused, ProducerConflict, SpoolFull
+from spool.event import Accepted, Event, OffsetRange, ProducerPosition, ProducerSequence
 from spool.settings import StreamSettings
 from tests.support import mariadb
 
@@ -48,11 +49,19 @@ class RememberingSpool:
     def log_of(self, stream: str) -> str:
         return f"log_{stream}"
 
+    def last_of(self, stream: str, producer: str) -> ProducerPosition:
+        return ProducerPosition(self.log_of(stream), self.last(producer), 0)
+
+    def last(self, producer: str) -> int:
+        return max((number for name, number in self.units if name == producer), default=0)
+
     def append_once(self, stream: str, events: Sequence[Event], sequence: ProducerSequence) -> Accepted:
         if stream in self.fails:
             raise self.fails[stream]
         assert sequence.log == self.log_of(stream)
-        unit = (sequence.producer, sequence.sequence)
+        unit, last = (sequence.producer, sequence.sequence), self.last(sequence.producer)
+        if sequence.sequence not in (last, last + 1):
+            raise ProducerConflict(f"sequence {sequence.sequence} behind {last}", hint="")
         if unit not in self.units:
             self.units[unit] = list(events)
             self.events += events
@@ -137,7 +146,7 @@ def test_an_event_the_stream_would_refuse_ends_the_transaction(database: Engine,
 def test_batches_keep_the_order_and_lose_nothing(
     database: Engine, spool: RememberingSpool, monkeypatch: pytest.MonkeyPatch, batch_events: int
 ) -> None:
-    monkeypatch.setattr(draining, "BATCH_EVENTS_MAX", batch_events)
+    monkeypatch.setattr(batches, "BATCH_EVENTS_MAX", batch_events)
     with transaction(database) as connection:
         put(connection, STREAM, [Event(b"%d" % number, key=b"k") for number in range(50)], source="test")
     assert drained(database, spool)["events"].events == 50
@@ -181,7 +190,7 @@ def test_a_stream_that_fails_keeps_it_to_itself(database: Engine, spool: Remembe
 def test_two_drains_at_once_append_each_event_once(
     database: Engine, spool: RememberingSpool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(draining, "BATCH_EVENTS_MAX", 10)
+    monkeypatch.setattr(batches, "BATCH_EVENTS_MAX", 10)
     with transaction(database) as connection:
         put(connection, STREAM, [Event(b"%d" % number, key=b"k") for number in range(500)], source="test")
     errors: list[object] = []
@@ -232,7 +241,7 @@ def test_events_of_one_key_come_in_the_order_in_which_transactions_commit(
 def test_a_drain_stops_at_its_limit_and_the_next_goes_on(
     database: Engine, spool: RememberingSpool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(draining, "BATCH_EVENTS_MAX", 10)
+    monkeypatch.setattr(batches, "BATCH_EVENTS_MAX", 10)
     with transaction(database) as connection:
         put(connection, STREAM, [Event(b"%d" % number) for number in range(35)], source="test")
     assert drained(database, spool, max_events=20)["events"].events == 20
@@ -275,7 +284,8 @@ def test_the_command_shows_what_waits_and_drains_it(
     assert command("status") == (ExitCode.DONE, [row])
     assert command("drain", "--dry-run") == (ExitCode.DONE, [row])
     assert left(database) == 2
-    assert command("drain") == (ExitCode.DONE, [{"stream": "measurements", "events": 2, "batches": 1}])
+    done = {"stream": "measurements", "events": 2, "batches": 1, "refused": 0, "is_busy": False}
+    assert command("drain") == (ExitCode.DONE, [done])
     code, (after,) = command("status")
     assert (code, after["waiting"], after["oldest"], after["sequence"]) == (ExitCode.DONE, 0, "", 1)
     assert after["log"]
