@@ -20,6 +20,7 @@ PROGRAM = Program(
         "dead-letters": VerbEntry("what Kafka refused: list, show, requeue, discard", "spool.cli.dead_letters"),
         "ls": VerbEntry("list logs and segments", "spool.cli.ls"),
         "cat": VerbEntry("print archived events as JSON", "spool.cli.cat"),
+        "status": VerbEntry("what was published last: logs, alarms, dead letters, counts", "spool.cli.status"),
         "stats": VerbEntry("how far each log is: appended, archived, delivered", "spool.cli.stats"),
     },
     epilog=(

@@ -6,9 +6,9 @@ import argparse
 
 from spool import metrics
 from spool.audit.stats import stats
+from spool.audit.status_sections import alarm_row
 from spool.cli.composition import parts
 from spool.cli.options import add_config_option, add_stream_option
-from spool.clock import rfc3339
 from spool.command_line import Output, Verb
 from spool.errors import SpoolError
 
@@ -29,20 +29,10 @@ def _run(options: argparse.Namespace, output: Output) -> int:
     except SpoolError:
         alarms = built.local_alarms().all()
     if options.alarms:
-        rows = [
-            {
-                "condition": alarm.condition,
-                "subject": alarm.subject,
-                "opened": rfc3339(alarm.opened_ms),
-                "closed": rfc3339(alarm.closed_ms) if alarm.closed_ms else None,
-                "evidence": alarm.evidence,
-            }
-            for alarm in alarms
-        ]
-        output.table(rows, empty="no alarm, open or closed")
+        output.table([alarm_row(alarm)._asdict() for alarm in alarms], empty="no alarm, open or closed")
         return 0
-    rows = stats(built.settings, built.places.folder, store, built.places.kafka, alarms, stream=options.stream)
-    output.table(rows, empty="no log yet: append something")
+    found = stats(built.settings, built.places.folder, store, built.places.kafka, alarms, stream=options.stream)
+    output.table([row._asdict() for row in found.rows], empty="no log yet: append something")
     return 0
 
 

@@ -31,6 +31,7 @@ EXPECTED = {
     "spool_replay",
     "spool_rewind",
     "spool_ship",
+    "spool_status",
     "spool_verify",
 }
 
