@@ -19,8 +19,8 @@ from include.measurements.sanitize.span import Span, joined
 
 REDACTED = "[REDACTED]"
 WINDOW_CHARACTERS = 65_536
-# Longer than any form: a fingerprint of which each digit is escaped as `\\u0033`, with marks between.
-FORM_CHARACTERS_MAX = 1024
+# Longer than any form: a fingerprint with marks between, of which each character is escaped twice.
+FORM_CHARACTERS_MAX = 8192
 
 
 class Secrets:

@@ -11,15 +11,20 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from include.measurements.sanitize.escape_scan import escaped_places, levels, with_plain_base64
 from include.measurements.sanitize.escapes import plain_character
 from include.measurements.sanitize.fingerprint_forms import HEX_DIGITS, may_have_digits
 from include.measurements.sanitize.raw_forms import CONTROLS
-from include.measurements.sanitize.secret_forms import FORM_CHARACTERS_MAX, Secrets
+from include.measurements.sanitize.secret_forms import Secrets
 
 # Before and after a shape; the longest form around one that is not escaped is an address in full with its suffix.
 _AROUND_BYTES = 80
-# More escapes than these that may be part of a secret, and the whole is looked at.
-_ESCAPES_MAX = 8
+# Before and after a run of escapes: what else of the form is not escaped, or in another way.
+_AROUND_ESCAPES = 1024
+# More places than these with escapes that may be part of a secret, and the whole is looked at.
+_PLACES_MAX = 8
+# An escape that is broken by a character that no reader sees.
+_BROKEN_ESCAPE = re.compile("[\\\\%&#xu][\u00ad\u200b-\u200f\u2060\ufeff]|\\\\[^\\x00-\\x7f]")
 _DIGITS = b"0123456789"
 
 
@@ -49,19 +54,6 @@ _DOTTED = re.compile(rb"(?:0|[1-9][0-9]*)(?:\.(?:0|[1-9][0-9]*)){3}\Z")
 _JOINED = frozenset(bytes([byte]) for byte in b"0123456789.-_,:;|/+*[](){}<> ")
 _WORDS = _classes(b=b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_")
 _WORD_SHAPE = b"b" * 26
-# An escape of a digit, hexadecimal letter or mark beside another such; or any escape directly before a digit.
-_CODE = rb"(?:2[0-9A-Fa-f]|3[0-9A-Fa-f]|4[1-6]|5[BbCcDdFf]|6[1-6]|7[BbCcDd])"
-_START = rb"(?:%(?:25)*|(?:%|\\+)u(?:00|\{0*)|\\+U000000|\\+x|&(?:amp;)*#[xX]0*)"
-_PART = re.compile(
-    rb"(?:" + _START + _CODE + rb"|&(?:amp;)*(?:#0*(?:3[2-9]|4[0-9]|5[0-9]|6[0-9]|70|9[1235]|9[7-9]|10[0-2]|12[345])"
-    rb"|[A-Za-z]{2,9}));?\}?(?=[0-9A-Fa-fxX%&\\:.\[\]_$~-])"
-    rb"|(?:%u?|\\+[uUx]\{?|&#[xX]?)[0-9A-Fa-f]{2,8};?\}?(?=[0-9])"
-    rb"|\\+[0-7]{2,3}(?=[0-9\\])|\\[^0-9A-Za-z\"'/]|(?<=[0-9A-Fa-f])\\/(?=[0-9A-Fa-f])"
-    rb"|\\[abefnrtv0](?=[0-9A-Fa-f]{8}|0[xX])"
-)
-# What base64 has besides letters and digits, escaped.
-_PLUS = re.compile(_START + rb"2[BbDd];?\}?|&(?:amp;)*(?:#0*4[35]|plus|hyphen);")
-_SLASH = re.compile(_START + rb"(?:2[Ff]|5[Ff]);?\}?|&(?:amp;)*(?:#0*(?:47|95)|sol|lowbar);|\\+/")
 
 
 class SecretScan:
@@ -79,6 +71,8 @@ class SecretScan:
             plain = _OTHER_CHARACTERS.sub(lambda other: plain_character(other[0]), text)
             if self.finds(plain.encode("utf-8", "replace")):
                 return True
+            if _BROKEN_ESCAPE.search(text):
+                return self._secrets.found_in(text)
         return self.finds(text.encode("utf-8", "replace"))
 
     def finds_in_bytes(self, content: bytes) -> bool:
@@ -130,6 +124,9 @@ class SecretScan:
         left = before[len(before.rstrip(HEX_DIGITS + b":-_")) :]
         right = _GROUPS.match(content, at)
         assert right is not None
+        if content.startswith(b".", right.end()):
+            # Its last two groups are written as an IPv4 address.
+            return True
         for group in (left + right[0]).replace(b"-", b":").replace(b"_", b":").split(b":"):
             # What is no group makes the exact expression look: it may be the port, or the end of a word.
             if group and (len(group) > 4 or int(group, 16) in self._addresses.telling_groups):
@@ -187,19 +184,15 @@ class SecretScan:
         )
 
     def _finds_escaped(self, content: bytes) -> bool:
-        if b"%" not in content and b"&" not in content and b"\\" not in content:
-            return False
-        if self._finds_words(_SLASH.sub(b"/", _PLUS.sub(b"+", content))):
+        return any(map(self._finds_in_level, levels(content)))
+
+    def _finds_in_level(self, content: bytes) -> bool:
+        if self._finds_words(with_plain_base64(content)):
             return True
-        seen_to = count = 0
-        for match in _PART.finditer(content):
-            if match.start() < seen_to:
-                continue
-            count += 1
-            if count > _ESCAPES_MAX:
+        for count, (start, end) in enumerate(escaped_places(content)):
+            if count == _PLACES_MAX:
                 return self._secrets.found_in(content.decode("latin-1"))
-            seen_to = match.end() + FORM_CHARACTERS_MAX
-            around = content[max(0, match.start() - FORM_CHARACTERS_MAX) : seen_to + FORM_CHARACTERS_MAX]
+            around = content[max(0, start - _AROUND_ESCAPES) : end + _AROUND_ESCAPES]
             if self._secrets.found_in(around.decode("latin-1")):
                 return True
         return False

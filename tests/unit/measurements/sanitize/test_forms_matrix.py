@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 import yaml
@@ -62,6 +63,8 @@ STYLES: list[dict[str, Any]] = [
     {"default_style": "'", "allow_unicode": True},
     {"default_style": "|", "allow_unicode": True, "default_flow_style": False},
 ]
+BEYOND_ASCII = ("in full-width characters", "with invisible characters between")
+OF_BYTES = [name for name in ESCAPES if "percent" in name or name.endswith(r"`\x2e`")]
 README = Path(__file__).parents[4] / "include/measurements/sanitize/README.md"
 
 
@@ -136,6 +139,19 @@ def test_a_form_is_found_however_it_is_escaped(name: str) -> None:
 
 
 @pytest.mark.parametrize("number", range(len(FORMS)))
+def test_a_form_is_found_though_its_escapes_are_escaped(number: int) -> None:
+    form = list(FORMS.values())[number]
+    pairs = [*itertools.permutations(ESCAPES.items(), 2)][number % 11 :: 11]
+    for ((inner, once), (outer, again)), context in zip(pairs, itertools.cycle(CONTEXTS.values())):
+        if inner in BEYOND_ASCII and outer in OF_BYTES:
+            continue
+        text = context.format(again(once(form)))
+        assert SECRETS.found_in(text), (inner, outer)
+        assert SCAN.finds_in_text(text), (inner, outer)
+        assert not SECRETS.found_in(SECRETS.redact(text)), (inner, outer)
+
+
+@pytest.mark.parametrize("number", range(len(FORMS)))
 def test_no_form_is_published_and_the_innocent_documents_beside_it_are(number: int) -> None:
     name = list(FORMS)[number]
     escapes = [lambda text: text, *ESCAPES.values()]
@@ -150,6 +166,29 @@ def test_no_form_is_published_and_the_innocent_documents_beside_it_are(number: i
         values = read_back(output)
         assert not any(written in text or SECRETS.found_in(text) for text in strings(values))
         assert values[1] == values[3] == innocent
+
+
+def test_percent_escapes_of_characters_beyond_ascii_are_read_as_utf8() -> None:
+    for form, escape in itertools.product(FORMS.values(), BEYOND_ASCII):
+        text = quote(ESCAPES[escape](form))
+        assert SECRETS.found_in(text), text
+        assert SCAN.finds_in_text(text), text
+    assert not SECRETS.found_in(quote("\u6b63\u5e381") + "." + quote("\u6b632.3.5"))
+
+
+@pytest.mark.parametrize("text", ["2001:db8:77::0.0.10.31", "[2001:db8:77::0.0.10.31]:443", "2001:DB8:0077::0.0.10.31"])
+def test_a_shortened_address_with_a_dotted_tail_is_found(text: str) -> None:
+    for context in CONTEXTS.values():
+        assert SCAN.finds_in_text(context.format(text)), context
+        assert not SECRETS.found_in(SECRETS.redact(context.format(text)))
+
+
+def test_a_form_of_which_each_character_is_escaped_twice_is_found_across_windows() -> None:
+    form = ESCAPES["each character as `&#x2e;`"](ESCAPES["each character as `\\u002e`"](", ".join(FINGERPRINT)))
+    for before in (65_000, 62_000, 60_000):
+        text = "x " * (before // 2) + form
+        assert SCAN.finds_in_text(text)
+        assert not SECRETS.found_in(SECRETS.redact(text))
 
 
 @pytest.mark.parametrize("name", RAW_FORMS)
