@@ -196,7 +196,7 @@ class Rules:
         return digest in self.known.bridges.hashed
 
     def _without_probe_ip(self, fields: dict[Any, Any], prefix: str, touches: list[Touch]) -> dict[Any, Any]:
-        if any(name != "probe_ip" and _word(name) == "probe_ip" for name in fields):
+        if any(name != "probe_ip" and _letters(name) == "probeip" for name in fields):
             raise NotUnderstood(prefix + "(a name like probe_ip)")
         probe_ip = fields.get("probe_ip")
         if probe_ip is None or probe_ip == NO_PROBE_IP:
@@ -285,6 +285,6 @@ def _with_fields(
     return entry | fields
 
 
-def _word(name: object) -> str:
+def _letters(name: object) -> str:
     text = name.decode("latin-1") if isinstance(name, bytes) else name
-    return _BETWEEN_WORDS.sub("_", text.strip().lower()) if isinstance(text, str) else ""
+    return _BETWEEN_WORDS.sub("", text.lower()) if isinstance(text, str) else ""

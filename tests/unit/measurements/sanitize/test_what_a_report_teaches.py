@@ -91,7 +91,13 @@ def test_under_the_policy_hash_what_a_later_document_teaches_is_gone_from_the_fi
 
 @pytest.mark.parametrize(
     "header",
-    [{"probe_ip ": "10.20.30.40"}, {"Probe-IP": "10.20.30.40"}, {"probe_ip": ["10.20.30.40"]}, {"probe_ip": "x"}],
+    [
+        {"probe_ip ": "10.20.30.40"},
+        {"Probe-IP": "10.20.30.40"},
+        {"probeIP": "10.20.30.40"},
+        {"probe_ip": ["10.20.30.40"]},
+        {"probe_ip": "x"},
+    ],
 )
 def test_a_probe_ip_that_is_not_understood_holds_the_report(header: dict[str, Any]) -> None:
     verdict, _ = verdict_and_values([{"body": "I am 10.20.30.40"}], **header)
