@@ -79,3 +79,12 @@ def boots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """This test's machine has just started; `powered_host.boot()` starts it again."""
     monkeypatch.setattr(lock_file, "BOOT_ID_FILE", tmp_path / "boot_id")
     boot()
+
+
+@pytest.fixture(scope="session")
+def mariadb_source() -> Iterator[mariadb.Server]:
+    """A MariaDB with a row binlog and GTIDs, one for all tests of the warehouse; each makes databases of its own."""
+    if mariadb.PROGRAM is None:
+        pytest.skip("mariadb-server is not installed")
+    with mariadb.mariadb_server(*mariadb.ROW_BINLOG) as server:
+        yield server

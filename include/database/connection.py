@@ -45,11 +45,12 @@ def database_from_environment() -> Engine:
     return engine(connect_to(url))
 
 
-def connect_to(url: str) -> Connect:
+def connect_to(url: str, *, read_timeout_s: int = READ_TIMEOUT_S) -> Connect:
     """
     Connections to `mysql://user:password@host:port/database`; SettingsError for what is no such URL.
 
-    With `?unix_socket=/path` behind it, the host and port are not used.
+    With `?unix_socket=/path` behind it, the host and port are not used. A server that is silent for `read_timeout_s`
+    while an answer is due counts as away.
     """
     parts = urlsplit(url)
     try:
@@ -71,7 +72,7 @@ def connect_to(url: str) -> Connect:
             password=unquote(parts.password or ""),
             database=unquote(parts.path.strip("/")),
             connect_timeout=CONNECT_TIMEOUT_S,
-            read_timeout=READ_TIMEOUT_S,
+            read_timeout=read_timeout_s,
             write_timeout=READ_TIMEOUT_S,
             charset="utf8mb4",
             **socket,

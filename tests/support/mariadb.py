@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import MySQLdb
 
@@ -18,9 +18,36 @@ from tests.support.server_process import end_server, start_server, wait_until_re
 PROGRAM = shutil.which("mariadbd", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 
 
+class Server(NamedTuple):
+    """A running server, reached by its socket as root."""
+
+    socket: str
+
+    def connect(self, database: str = "app") -> Any:
+        return MySQLdb.connect(unix_socket=self.socket, user="root", database=database, charset="utf8mb4")
+
+    def url(self, database: str = "app") -> str:
+        """For commands."""
+        return f"mysql://root@localhost/{database}?unix_socket={self.socket}"
+
+
+# What change capture needs of a server.
+ROW_BINLOG = (
+    "--log-bin=binlog", "--server-id=1", "--gtid-domain-id=1", "--gtid-strict-mode=ON", "--binlog-format=ROW",
+    "--binlog-row-image=FULL", "--binlog-row-metadata=FULL",
+)  # fmt: skip
+
+
 @contextmanager
 def mariadb() -> Iterator[Callable[[], Any]]:
     """Opens connections to the database `app`; the server is ended, and waited for, afterwards."""
+    with mariadb_server() as server:
+        yield server.connect
+
+
+@contextmanager
+def mariadb_server(*options: str) -> Iterator[Server]:
+    """The server with further options of its command line; it is ended, and waited for, afterwards."""
     assert PROGRAM is not None
     # The server drops root's rights, so its folder must be reachable: not below a private one of pytest.
     folder = Path(tempfile.mkdtemp(prefix="mariadb-"))
@@ -40,12 +67,12 @@ def mariadb() -> Iterator[Callable[[], Any]]:
     process = start_server(
         [PROGRAM, "--no-defaults", f"--datadir={folder}/data", f"--socket={folder}/s", f"--pid-file={folder}/pid",
          f"--tmpdir={folder}",
-         "--skip-networking", "--innodb-buffer-pool-size=32M"],
+         "--skip-networking", "--innodb-buffer-pool-size=32M", *options],
         log, user=user,
     )  # fmt: skip
     try:
         wait_until_ready(process, lambda: _has_database(f"{folder}/s"), log)
-        yield lambda: MySQLdb.connect(unix_socket=f"{folder}/s", user="root", database="app")
+        yield Server(f"{folder}/s")
     finally:
         end_server(process)
         shutil.rmtree(folder, ignore_errors=True)

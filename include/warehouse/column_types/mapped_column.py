@@ -20,13 +20,14 @@ How a column is written and compared.
 @dataclass(frozen=True)
 class MappedColumn:
     """
-    name           as the source has it; the target has the same
+    name           in the target: as the source has it, unless the warehouse has a column of that name of its own
     source_type    COLUMN_TYPE of information_schema, such as `decimal(12,2) unsigned`
     value          MariaDB expression of the value that the warehouse shall hold, before it is written as CSV
     duckdb, exasol the column's type in each target
     nullable       whether the target must accept NULL: the source allows it, or a policy makes some
     rejected_if    MariaDB condition, never NULL, under which the row is not loaded; empty where there is none
     replaced_if    MariaDB condition, never NULL, under which `value` is not what the source holds (a policy); or empty
+    source_name    the column's name in the source
     """
 
     name: str
@@ -38,6 +39,7 @@ class MappedColumn:
     nullable: bool
     rejected_if: str = ""
     replaced_if: str = ""
+    source_name: str = ""
 
 
 class Limits(NamedTuple):

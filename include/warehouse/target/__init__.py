@@ -2,7 +2,8 @@
 The warehouse behind one port: `port.WarehouseTarget`.
 
     port            what a target does, and the values that go in and out
-    duckdb_target   Parquet files and a catalog that readers open, replaced by one rename
+    duckdb_target   Parquet files and a catalog that readers open, replaced by one rename; with it duckdb_catalog
+                    (records and views), duckdb_files (from CSV to Parquet) and duckdb_merge (changes)
 
 tests/contract/test_warehouse_target.py holds what every target must do.
 """
