@@ -1,9 +1,9 @@
 """
-Run every mutant against its tests: `python -m tests.mutants [--room log] [--only TEXT]`.
+Run every mutant against its tests: `python -m tests.mutants [--room log] [--only TEXT] [--missing]`.
 
 Method: the tracked files are copied to a temporary folder, one mutant is put in, its tests run until the first fails.
-Killed: a test failed, or did not end. What survives is a rule that no test holds. Results go to docs/mutants.md, one
-table a room; with --only they are printed and not kept. Exit code 1 where one survives.
+Killed: a test failed, or did not end. What survives is a rule that no test holds. Each result goes to docs/mutants.md
+as soon as it is known. Exit code 1 where one survives.
 """
 
 from __future__ import annotations
@@ -18,45 +18,43 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
 
 from tests.mutants.mutant import REPOSITORY, Mutant, rooms
+from tests.mutants.page import SURVIVED, Page, Row
 from tests.support import series
 
-REPORT = REPOSITORY / "docs" / "mutants.md"
-# The tests of one mutant take seconds; a mutant that takes away a wake-up hangs.
-TIMEOUT_S = 600
-HEAD = """# Mutants
-
-Each row is one line of the code that a rule of safety rests on, taken out or turned round, and the first test that
-failed without it. `make mutants` runs them all and writes this page; the lists are in `tests/mutants/`.
-"""
-
-
-class Verdict(NamedTuple):
-    mutant: Mutant
-    killed_by: str
-
-    def row(self) -> str:
-        by = f"`{self.killed_by}`" if self.killed_by else "**survived**"
-        return f"| {self.mutant.name} | `{self.mutant.file}` | {by} |"
+# The tests of one mutant take seconds or minutes; a mutant that takes away a wake-up hangs. A busy machine must not look
+# like one that does.
+TIMEOUT_S = 1800
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=__doc__.split("\n\n")[0])
     parser.add_argument("--room", choices=sorted(rooms()), help="one room only")
     parser.add_argument("--only", default="", metavar="TEXT", help="mutants whose name contains this")
+    parser.add_argument("--missing", action="store_true", help="mutants without a row on the page, or that survived")
     options = parser.parse_args()
-    survivors, commit = 0, _git("rev-parse", "--short", "HEAD").strip()
+    survivors, page = 0, Page(rooms())
+    run = f"{datetime.datetime.now(datetime.UTC).date()} {_git('rev-parse', '--short', 'HEAD').strip()}"
     with copied_repository() as folder:
-        for room, mutants in rooms().items():
-            if options.room in (None, room):
-                verdicts = [judged(mutant, folder) for mutant in mutants if options.only in mutant.name]
-                survivors += sum(not verdict.killed_by for verdict in verdicts)
-                if not options.only:
-                    write_table(room, verdicts, commit)
+        for room, mutant in chosen(options, page):
+            row = judged(mutant, folder, run)
+            print(row.line(), flush=True)
+            page.put(room, row)
+            survivors += row.survived
     print(f"{survivors} survived")
     return 1 if survivors else 0
+
+
+def chosen(options: argparse.Namespace, page: Page) -> list[tuple[str, Mutant]]:
+    return [
+        (room, mutant)
+        for room, mutants in rooms().items()
+        for mutant in mutants
+        if options.room in (None, room)
+        and options.only in mutant.name
+        and not (options.missing and page.is_killed(room, mutant.name))
+    ]
 
 
 @contextmanager
@@ -75,16 +73,16 @@ def copied_repository() -> Iterator[Path]:
         yield Path(folder)
 
 
-def judged(mutant: Mutant, folder: Path) -> Verdict:
+def judged(mutant: Mutant, folder: Path, run: str) -> Row:
+    """Its row; `run` is a day and a commit."""
     path = folder / mutant.file
     whole = path.read_text(encoding="utf-8")
     path.write_text(mutant.changed(whole), encoding="utf-8")
     try:
-        verdict = Verdict(mutant, first_failure(mutant.tests, folder))
+        failed = first_failure(mutant.tests, folder)
     finally:
         path.write_text(whole, encoding="utf-8")
-    print(verdict.row(), flush=True)
-    return verdict
+    return Row(mutant.name, mutant.file, f"`{failed}`" if failed else SURVIVED, run)
 
 
 def first_failure(tests: tuple[str, ...], folder: Path) -> str:
@@ -110,25 +108,6 @@ def first_failure(tests: tuple[str, ...], folder: Path) -> str:
 
 def _environment(folder: Path) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1", series.VARIABLE: "1"}
-
-
-def write_table(room: str, verdicts: list[Verdict], commit: str) -> None:
-    """Replace the room's section of the page, and keep the others."""
-    text = REPORT.read_text(encoding="utf-8") if REPORT.exists() else HEAD
-    sections = dict(re.findall(r"^## (\w+)\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL))
-    killed = sum(bool(verdict.killed_by) for verdict in verdicts)
-    today = datetime.datetime.now(datetime.UTC).date()
-    sections[room] = "\n".join(
-        [
-            f"\n{today}, commit {commit}: {killed} of {len(verdicts)} killed.\n",
-            "| without | in | killed by |",
-            "|---|---|---|",
-            *(verdict.row() for verdict in verdicts),
-            "\n",
-        ]
-    )
-    body = "".join(f"\n## {name}\n{section.rstrip()}\n" for name, section in sorted(sections.items()))
-    REPORT.write_text(HEAD + body, encoding="utf-8")
 
 
 def _git(*arguments: str) -> str:
