@@ -3,7 +3,7 @@ How fast events become durable on the local disk.
 
     batches  200-byte events in calls of 1,000 from four threads, acknowledged `disk`: target 400,000 events/s
     idempotent  the same calls, each under a sequence of its thread's producer: target 0.9 of `batches`, taken in turns
-    singles  one event a call from 64 threads: target 10,000 events/s
+    singles  one event per call from 64 threads: target 10,000 events/s
     ceiling  the same number of bytes as `batches` writes, in the same commit sizes, write + fdatasync only
 
 Run: python -m benchmarks.append [--events N] [--repeats N]

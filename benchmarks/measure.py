@@ -39,7 +39,7 @@ def summary(runs: list[float]) -> dict[str, Any]:
 
 
 def percentile(values: list[float], share: float) -> float:
-    """The value below which `share` (0 to 1) of the values lie."""
+    """The value below which `share` (0 to 1) of the values are."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 

@@ -34,7 +34,7 @@ from tests.support.seaweed import Seaweed
 
 
 def recovery(folder: Path, megabytes: int) -> float:
-    """One open segment of this size, as after a power cut: nothing tells how much of it is good."""
+    """One open segment of this size, as after a power cut: nothing says how much of it is good."""
     stream = StreamSettings(
         "bench", "bench", acknowledgement="disk", persistent=True, seal_bytes=1 << 40, seal_age_s=1e9
     )

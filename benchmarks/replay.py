@@ -5,7 +5,7 @@ S3 to Kafka, exactly once: 2,000,000 events of about 200 bytes, from the first l
     peer     Kafka's own ProducerPerformance with transactions of 50 ms, to the same broker in the same run; its clock
              leaves out the start of its JVM, and it reads no S3: a ceiling rather than the same work
 
-Targets: 1,000,000 events/s; above the peer; no batch laid out anew; memory of the replayer under 200 MB.
+Targets: 1,000,000 events/s; above the peer; no batch laid out again; memory of the replayer under 200 MB.
 Run: python -m benchmarks.replay [--events N] [--repeats N] [--partitions N]
 """
 

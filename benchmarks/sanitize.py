@@ -187,7 +187,7 @@ def measure_kind(test: str, entry: Entry, size_bytes: int, repeats: int) -> dict
     secrets = Secrets.of(bridges)
     megabytes = len(content) / 1e6
     runs = [megabytes / sanitize(content, bridges, secrets)[0] for _ in range(repeats)]
-    # Parsing everything takes long; the first megabytes tell as much.
+    # Parsing everything takes long; the first megabytes show as much.
     part = content[: content.index(b"\n---", min(len(content) - 1000, 2_000_000)) + 1]
     seconds, reference, _ = sanitize_parsed(part, bridges, secrets)
     _, output, verdict = sanitize(part, bridges, secrets)
@@ -204,7 +204,7 @@ def csafeloader(content: bytes) -> float:
 
 
 def run(folder: Path, chunks: Iterator[bytes]) -> dict[str, Any]:
-    """The command line over one report; peaks are those that /proc tells of it and of what it started."""
+    """The command line over one report; peaks are those that /proc reports for it and its children."""
     batch = folder / "raw" / "bench" / "b"
     batch.mkdir(parents=True)
     with (batch / "x").open("wb") as file:

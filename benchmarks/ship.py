@@ -57,7 +57,7 @@ def payload(number: int) -> bytes:
 
 
 def fill(folder: Path, events: int) -> None:
-    """A folder whose events all lie in sealed segments."""
+    """A folder whose events are all in sealed segments."""
     log = StreamLog.open(folder, settings("fill").stream(STREAM), alarms=LogOnlyAlarms())
     for first in range(0, events, A_CALL):
         made = [

@@ -2,7 +2,7 @@
 ### measurements_import: sanitized reports into MongoDB
 
 **What** Post-processing applies the import rules and moves reports from `staging` to `reports`; the import writes them
-to MongoDB and moves them to `imported`; then the table of blocked bridges is made anew. Reports that cannot be
+to MongoDB and moves them to `imported`; then the table of blocked bridges is rebuilt. Reports that cannot be
 imported end in `errored/<reason>`, with the reason beside them, and do not fail the run.
 
 **When** Every ten minutes. By hand with `max_reports` to go in measured steps.

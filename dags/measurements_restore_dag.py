@@ -12,7 +12,7 @@ instead: it is taken back. With `rules_version`, all that this version of the ru
 Trigger again with it off to act.
 
 **Safe to run again** Yes. The archive is only read. If the sanitizer makes nothing of an original, nothing is changed.
-A killed run is finished by triggering it again with the same conf; a run over a version goes on where it stopped.
+A killed run is finished by triggering it again with the same conf; a run over a version continues where it stopped.
 
 **If it fails** `RestoreRefused`: the message says whether the path, the archive file or the sanitizer's answer is at
 fault. `AnotherRun`: an import is at work; tried again.

@@ -4,12 +4,13 @@
 **What** Takes every batch in `raw` whose manifest matches. Each report is cut into documents, parsed in a sandbox
 without network,
 redacted by include/measurements/sanitize/rules.py, and goes to `staging`; its original is kept, gzipped, in
-the private archive. What may not go on ends in `quarantine/<reason>` or `errored/<reason>` and does not fail the run.
+the private archive. What may not be published goes to `quarantine/<reason>` or `errored/<reason>` and does not fail
+the run.
 
 **When** Every ten minutes. By hand with `max_reports` to go in measured steps.
 
 **Safe to run again** Yes: a report changes its state by one rename, after everything else about it is on disk. A killed
-task leaves each report in one folder; the next run goes on where it died.
+task leaves each report in one folder; the next run continues where it died.
 
 **If it fails**
 - `BridgeMapRefused`: reports wait, and the bridge map is missing, empty, unparsable or old. Nothing was moved; bring
@@ -17,8 +18,8 @@ task leaves each report in one folder; the next run goes on where it died.
 - `SandboxUnavailable`: bubblewrap or user namespaces are missing on this worker. Nothing was read.
 - `SettingsError`: config/sanitize.yml, or states on two file systems.
 - `MachineFault`: no space, no memory, a failing disk. No report was judged by it; tried again.
-- `MeasurementReportsStuck`: some reports can neither be judged nor moved; the others went on. Look at the rights of the
-  folders in raw.
+- `MeasurementReportsStuck`: some reports can neither be judged nor moved; the others were processed. Look at the
+  rights of the folders in raw.
 - `AnotherRun`: tried again.
 - Reports in `quarantine` or `errored`: docs/runbooks/quarantined-measurement-reports.md.
 """

@@ -1,8 +1,8 @@
 """
 ### spool_intake_files: take lines of log files into a stream
 
-**What** Reads text files (`.gz` too), one event a line: key = the file's path, so that its lines keep their order; id =
-path and byte position; headers `log_file` and `log_byte`. Only files below the roots of `config/log_files.yml` are
+**What** Reads text files (`.gz` too), one event per line: key = the file's path, so that its lines keep their order;
+id = path and byte position; headers `log_file` and `log_byte`. Only files below the roots of `config/log_files.yml` are
 opened, links are followed before that is checked. Binary files that a wildcard matches are passed over and named in
 the log.
 

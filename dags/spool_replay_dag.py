@@ -8,14 +8,14 @@ the archive for `seconds`, asking for the next object every moment, so that an e
 **When** Every minute; one run at a time. By hand with `seconds` and `max_events` to drain in measured steps, with
 `dry_run` to see what a run would send.
 
-**Safe to run again** Yes. It goes on from the checkpoint in Kafka; a run killed in the middle leaves an open
+**Safe to run again** Yes. It continues from the checkpoint in Kafka; a run killed in the middle leaves an open
 transaction that no `read_committed` reader sees and that the next run ends.
 
 **If it fails**
 - `KafkaUnavailable`, `StoreUnavailable`: an outage; it costs delay only. The next minute tries again.
 - `TopicRefused`: the topic cannot hold the stream; the hint says which setting.
 - `OperatorNeeded`: going on would skip or repeat events (a gap, Kafka was replaced). Nothing was sent; the hint
-  names the commands that decide. Other streams go on: a run fails only after the others had their time.
+  names the commands that decide. Other streams continue: a run fails only after the others had their time.
 - `NotOwner`: another replayer serves the log, such as `python -m spool replay --follow`. Stop one of the two.
 """
 

@@ -15,7 +15,8 @@ not; running it again after it did delivers the same events once more. Run the d
 checkpoint is.
 
 **If it fails** An unknown log or segment: the error says what there is. `KafkaUnavailable`: nothing was changed, or
-all. A replayer at work on the log is fenced: its run notes `NotOwner` for it, and goes on from the new place by itself.
+all. A replayer at work on the log is fenced: its run notes `NotOwner` for it, and then
+continues from the new place.
 
 Example conf: `{"stream": "demo", "log": "k3x9", "segment": 12, "reason": "index rebuilt", "dry_run": true}`
 """

@@ -1,5 +1,5 @@
 """
-### spool_ship: take what lies in this host's spool folder to the object store
+### spool_ship: ship the segments of this host's spool folder to the object store
 
 **What** A sweep behind the resident shipper (`python -m spool ship --follow`), which is the normal way: it seals the
 segments that are due, ships what is sealed, and puts state changes that the listener could not append at once

@@ -2,7 +2,7 @@
 What a person reads in the log of a failed task: what this error means, what to do, whether it is tried again.
 
 Airflow logs the traceback; the hint that every error of the engine carries is not part of it. It is logged before the
-error leaves the task, because what callbacks log afterwards lies in a folded group of Airflow's log view.
+error leaves the task, because what callbacks log afterwards is in a folded group of Airflow's log view.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ LOGGER = logging.getLogger(__name__)
 
 
 def explained(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Log what to do about an error of ours, then let it go on. Around each task by `task` of plugins.dag_defaults."""
+    """Log what to do about an error of ours, then re-raise it. Around each task by `task` of plugins.dag_defaults."""
 
     @functools.wraps(function)
     def call(*arguments: Any, **named: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Rows as a table in a task's log, one record a line, so that every log view keeps the columns."""
+"""Rows as a table in a task's log, one record per line, so that every log view keeps the columns."""
 
 from __future__ import annotations
 

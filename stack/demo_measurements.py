@@ -26,7 +26,7 @@ STATES = ("raw", "staging", "reports", "imported", "quarantine", "errored")
 
 
 def write_bridge_map(place: Place) -> None:
-    """The map of the constructed bridge, made anew at every start: an old map stops the sanitizer, as it should."""
+    """The map of the constructed bridge, written at every start: an old map stops the sanitizer, as it should."""
     path = place.make() / "bridges.json"
     temporary = path.with_suffix(".tmp")
     temporary.write_text(bridge_map(), encoding="utf-8")
@@ -44,7 +44,7 @@ def run(place: Place, airflow: AirflowApi, say: Any, note: Any) -> bool:
     write_bridge_map(place)
     mark = str(int(time.time()))
     expected = _put_on_hosts(place, mark)
-    say(f"{len(expected)} measurement reports lie on two collector hosts: {', '.join(DAGS)}")
+    say(f"{len(expected)} measurement reports are on two collector hosts: {', '.join(DAGS)}")
     time.sleep(QUIET_S)
     for dag in DAGS:
         _run_dag(airflow, dag)
@@ -120,7 +120,7 @@ def _run_dag(airflow: AirflowApi, dag: str) -> None:
 
 
 def _where(place: Place, mark: str) -> dict[str, str]:
-    """Name of each of our files to the folder it lies in now; the sanitizer may have changed its ending."""
+    """Name of each of our files to the folder that it is in now; the sanitizer may have changed its ending."""
     found: dict[str, str] = {}
     for state in STATES:
         for path in place.path("state", state).rglob(f"*{mark}*"):

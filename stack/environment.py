@@ -1,4 +1,4 @@
-"""What every process of the deployment is told about its neighbours, as variables."""
+"""What every process of the deployment needs to know about its neighbours, as variables."""
 
 from __future__ import annotations
 

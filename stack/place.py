@@ -1,7 +1,7 @@
 """
 Where a stack lives: one folder, one range of ports. Two checkouts run side by side with different ones.
 
-    STACK_DIR        .stack in the repository; short, because sockets lie in it (107 bytes at most)
+    STACK_DIR        .stack in the repository; short, because it holds sockets (107 bytes at most)
     STACK_PORT_BASE  20000; a multiple of 100 from 10000 to 22600 (SeaweedFS adds 10000 to its port, and above 32768
                      the system gives ports to clients)
 
@@ -40,7 +40,7 @@ OFFSETS = {
 
 
 class StackProblem(Exception):
-    """Something a person has to mend; the message says what, `hint` how."""
+    """Something a person has to fix; the message says what, `hint` how."""
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)

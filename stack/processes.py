@@ -37,7 +37,7 @@ def record_session(place: Place, supervisor_pid: int) -> None:
 
 
 def leftovers(place: Place) -> list[int]:
-    """Processes of this stack, whoever their parent is now. Only those we may look at are seen."""
+    """Processes of this stack, whatever their parent is now. Only those that this user may inspect are seen."""
     wanted = f"{VARIABLE}={place.folder}".encode()
     found = _in_session(place)
     for path in Path("/proc").glob("[0-9]*/environ"):

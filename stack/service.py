@@ -58,6 +58,6 @@ def require_way_in(folder: Path, user: str) -> None:
     for parent in folder.parents:
         if parent.exists() and not parent.stat().st_mode & stat.S_IXOTH and parent.owner() != user:
             raise StackProblem(
-                f"{user} may not enter {parent}, in which the stack's folder lies",
+                f"{user} may not enter {parent}, which contains the stack's folder",
                 f"chmod o+x {parent}, or STACK_DIR=/var/tmp/spillway",
             )

@@ -174,7 +174,7 @@ class Supervisor:
         return path
 
     def _environment(self) -> dict[str, str]:
-        """The caller's, less what is Airflow's or the spool's: a stack is told everything by its configuration."""
+        """The caller's, less what is Airflow's or the spool's: a stack is configured by its configuration only."""
         left_out = ("AIRFLOW", "SPOOL_", "SPILLWAY", "STACK_")
         kept = {name: value for name, value in os.environ.items() if not name.startswith(left_out)}
         return {**kept, processes.VARIABLE: str(self._place.folder)}

@@ -21,7 +21,7 @@ class _BatchEvent(FeatureEvent, stream=STREAM):
 
 @dataclass(frozen=True)
 class BatchCollected(_BatchEvent, type="batch.collected"):
-    """The batch lies in `raw`, each file proven by its hash."""
+    """The batch is in `raw`, each file proven by its hash."""
 
     files: Annotated[int, "files of the batch"]
 
@@ -77,16 +77,16 @@ class _Judged(_ReportEvent):
 
 
 class MeasurementReportSanitized(_Judged, type="measurement_report.sanitized"):
-    """It was redacted and lies in `staging`; its original is in the archive."""
+    """It was redacted and is in `staging`; its original is in the archive."""
 
 
 class MeasurementReportQuarantined(_Judged, type="measurement_report.quarantined"):
-    """It may not be published as it is; it lies in `quarantine/<reason>`."""
+    """It may not be published as it is; it is in `quarantine/<reason>`."""
 
 
 @dataclass(frozen=True)
 class MeasurementReportErrored(_ReportEvent, type="measurement_report.errored"):
-    """A stage could not process it; it lies in `errored/<reason>`, or stays `imported` where the stage is `publish`."""
+    """A stage could not process it; it is in `errored/<reason>`, or stays `imported` where the stage is `publish`."""
 
     stage: Annotated[str, "the stage that could not process it"]
     reason: Annotated[str, "why; `recovered` where the process that knew it died"]
@@ -101,7 +101,7 @@ class MeasurementReportErrored(_ReportEvent, type="measurement_report.errored"):
 
 @dataclass(frozen=True)
 class MeasurementReportPostprocessed(_ReportEvent, type="measurement_report.postprocessed"):
-    """Its documents for the import are made; it lies in `reports`."""
+    """Its documents for the import are made; it is in `reports`."""
 
     documents: Annotated[int | None, "measurements in it"] = None
     test_name: Annotated[str | None, "name of the test in the database"] = None
@@ -110,7 +110,7 @@ class MeasurementReportPostprocessed(_ReportEvent, type="measurement_report.post
 
 @dataclass(frozen=True)
 class MeasurementReportImported(_ReportEvent, type="measurement_report.imported"):
-    """All its measurements are in the database; it lies in `imported`."""
+    """All its measurements are in the database; it is in `imported`."""
 
     report_id: Annotated[str | None, "its id in the database"] = None
     inserted: Annotated[int | None, "documents that are new in the database"] = None
@@ -140,7 +140,7 @@ class MeasurementReportUnpublished(FeatureEvent, type="measurement_report.unpubl
 class MeasurementReportRestored(_ReportEvent, type="measurement_report.restored"):
     """Its original was sanitized again, and the result replaced what there was."""
 
-    replaced_in: Annotated[str, "the state in which the old one lay; empty where it was in none"]
+    replaced_in: Annotated[str, "the state that the old one was in; empty where it was in none"]
     report_ids: Annotated[list[str], "its ids in the database, which were deleted there"]
     outcome: Annotated[str, "`sanitized`, `quarantined` or `errored`"]
 

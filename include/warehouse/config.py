@@ -126,7 +126,7 @@ class Installation(Block):
     replica: Annotated[
         str,
         Key(
-            "connection to a read replica that is read instead; empty where there is none",
+            "connection to a read replica that is read instead; empty if there is none",
             pattern=_IDENTIFIER_OR_NOTHING,
             what=_WHAT,
         ),

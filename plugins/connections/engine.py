@@ -56,7 +56,7 @@ def spool_client() -> SpoolClient:
 
 
 def shipper() -> Shipper:
-    """Ships what lies in this host's folder."""
+    """Ships the segments of this host's folder."""
     from spool.shipping.shipper import Shipper
 
     store = object_store()
@@ -64,7 +64,7 @@ def shipper() -> Shipper:
 
 
 def replayers(streams: Sequence[str]) -> dict[str, Replayer]:
-    """One replayer a stream over one store; nothing is asked before they drain."""
+    """One replayer per stream over one store; no request is made before they drain."""
     from spool.replay.replayer import Replayer
 
     known, store, brokers = settings(), object_store(), kafka.client_settings()

@@ -77,7 +77,7 @@ def task_instance_event(task_instance: Any, state: str, previous_state: object, 
 
 
 class Recorder:
-    """Appends events and never raises. One a process; a forked child goes on with its own numbers."""
+    """Appends events and never raises. One per process; a forked child continues with its own numbers."""
 
     def __init__(self, folder: Path, open_client: Callable[[], SpoolClient]) -> None:
         """`open_client` is called at the first event, and again as long as it fails: settings may be broken, too."""

@@ -39,7 +39,7 @@ class StateEventListener:
 
     @hookimpl
     def on_task_instance_failed(self, previous_state: Any, task_instance: Any, error: Any) -> None:
-        # Airflow calls this hook also for a try that will be repeated; the state tells the two apart.
+        # Airflow calls this hook also for a try that will be repeated; the state distinguishes the two.
         waits = str(getattr(task_instance.state, "value", task_instance.state)) == "up_for_retry"
         record(task_instance_event, task_instance, "up_for_retry" if waits else "failed", previous_state, error)
 

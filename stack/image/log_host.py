@@ -7,5 +7,5 @@ import socket
 
 
 def host_name() -> str:
-    """The containers share one host name, because they share one spool folder; SPILLWAY_LOG_HOST tells them apart."""
+    """The containers share one host name, because they share one spool folder; SPILLWAY_LOG_HOST distinguishes them."""
     return os.environ.get("SPILLWAY_LOG_HOST") or socket.gethostname()

@@ -70,7 +70,7 @@ def services(place: Place) -> list[Service]:
 
 
 def environment(place: Place) -> dict[str, str]:
-    """Everything an Airflow process is told; no airflow.cfg is needed."""
+    """All settings of an Airflow process; no airflow.cfg is needed."""
     held, api = credentials(place), place.port("airflow")
     base = f"http://{HOST}:{api}"
     return {

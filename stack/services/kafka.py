@@ -81,7 +81,7 @@ def java(tools: Path, main: str, *arguments: str, heap: str = "384m", jvm: tuple
 
 
 def prepare(tools: Path, folder: Path, port: int, controller_port: int, more: Mapping[str, str] | None = None) -> None:
-    """Jars, configuration, and a formatted data folder where there is none."""
+    """Jars, configuration, and a formatted data folder if there is none."""
     fetch(tools)
     folder.mkdir(parents=True, exist_ok=True)
     lines = [f"{key}={value}" for key, value in settings(folder, port, controller_port, more or {}).items()]

@@ -75,7 +75,7 @@ character-set-server=utf8mb4
 
 
 def _users(password: str) -> str:
-    """One statement a line, as --init-file wants; run at every start."""
+    """One statement per line, as --init-file requires; run at every start."""
     return f"""ALTER USER root@localhost IDENTIFIED BY '{password}';
 DROP USER IF EXISTS root@'127.0.0.1';
 DROP USER IF EXISTS root@'::1';

@@ -1,4 +1,4 @@
-"""The spool's resident shipper: seals and ships this host's folder, serves those who wait for S3."""
+"""The spool's resident shipper: seals and ships this host's folder, serves producers that wait for S3."""
 
 from __future__ import annotations
 
