@@ -1,7 +1,9 @@
-"""The name of a log, as every room says it."""
+"""The name of a log, and of the person who decides, as every room says them."""
 
 from __future__ import annotations
 
+import getpass
+import socket
 from typing import NamedTuple
 
 
@@ -13,3 +15,8 @@ class LogName(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.stream}/{self.log}"
+
+
+def operator_name() -> str:
+    """Who runs this, `user@host`, as it is kept with what an operator decides."""
+    return f"{getpass.getuser()}@{socket.gethostname()}"

@@ -6,7 +6,7 @@ from collections import defaultdict, deque
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from spool.audit.range_set import RangeSet, size
+from spool.audit.range_set import RangeSet, size, without
 from spool.kafka.watermarks import Watermarks
 from spool.replay.agreement import is_another_topic
 from spool.replay.deliveries import DeliveredBatch, Delivery
@@ -28,6 +28,7 @@ class DeliveredLog:
 
     generation  that of its checkpoint; what older ones delivered may be gone with an older topic
     settled     log offsets, by generation, as events, skipped ones or holes
+    skipped     log offsets that the newest delivery of them skipped
     removed     log offsets whose events retention removed, by partition: what is left there is not all that was sent
     partitions  of the target that events went into
     doubled     offsets that two deliveries of one generation settle
@@ -51,8 +52,7 @@ class DeliveredLog:
         self.first = first if self.first is None else min(first, self.first)
         self.doubled += self.settled[delivery.generation].add(first, after)
         self.partitions.update(batch.partition for batch in delivery.batches)
-        for offset in delivery.skipped:
-            self.skipped.add(offset, offset + 1)
+        self._note_skipped(delivery)
         for hole in delivery.holes:
             self.holes.add(*hole)
         events = sum(batch.event_count for batch in delivery.batches)
@@ -61,6 +61,14 @@ class DeliveredLog:
         if delivery.generation == self.generation:
             self.lost += sum(batch.event_count for batch in delivery.batches if self._is_lost(delivery, batch))
         self._note_removed(delivery, is_whole=not short)
+
+    def _note_skipped(self, delivery: Delivery) -> None:
+        """The newest delivery of an offset decides: what was refused once may have been taken after a rewind."""
+        first, after = delivery.first_offset, delivery.next_offset
+        if self.skipped.within(first, after):
+            self.skipped = RangeSet(without(self.skipped, [(first, after)]))
+        for offset in delivery.skipped:
+            self.skipped.add(offset, offset + 1)
 
     def all_settled(self) -> RangeSet:
         """Log offsets that any generation settled."""

@@ -29,8 +29,8 @@ from spool.dead_letters.requeue import WayBack
 from spool.dead_letters.store import StoreDeadLetters
 from spool.errors import SettingsError, SpoolError
 from spool.intake.client import SpoolClient
+from spool.names import operator_name
 from spool.replay.letter_effects import LetterEffects
-from spool.replay.rewind import operator_name
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:

@@ -1,15 +1,19 @@
 """
 One letter, or the whole group it belongs to, back into its stream: once, whenever it dies (rule 25).
 
-    1. its letters are in effect: a committed delivery names their offsets as skipped
-    2. the state `requeueing`: the log of this folder, who, why, an edited payload    durable before anything is sent
+    1. the state `requeueing`: the log of this folder, who, why, an edited payload    durable before anything is sent
+    2. its letters are in effect: a committed delivery names their offsets as skipped; the state says so
     3. append to that log under (`dead_letter/<log>/<offset>`, 1)                   the log knows it from then on
     4. the state `requeued`, with the new position                                  durable
     5. the log forgets the producer
 
+    dies after 1   the next run goes on with 2
     dies after 2   the next run finds log and payload in the state, and appends under the same sequence
     dies after 3   the same; the log answers with the positions it gave
     dies after 4   nothing is left but 5, which the next run of this letter does
+
+A rewind may send the events again from their old place. Its replay skips what has a state when it comes there; what had
+none yet is in Kafka, or about to be, when 2 looks: so 2 comes behind 1, and a letter that it finds void is open again.
 """
 
 from __future__ import annotations
@@ -29,7 +33,13 @@ from spool.store.object_store import ObjectStore
 PRODUCER = "dead_letter"
 SEQUENCE = 1
 
-failpoints.declare("dead_letters.noted", "dead_letters.appended", "dead_letters.requeued", "dead_letters.released")
+failpoints.declare(
+    "dead_letters.noted",
+    "dead_letters.proven",
+    "dead_letters.appended",
+    "dead_letters.requeued",
+    "dead_letters.released",
+)
 
 
 class Effects(Protocol):
@@ -81,7 +91,7 @@ class UnitRequeue:
             return self._plan(stored.state)
         if stored.state is None:
             stored = self._note(decision, edits, stored.etag)
-        return self._outcome(self._append(stored))
+        return self._outcome(self._append(self._proven(stored)))
 
     def _plan(self, state: LetterState | None) -> Outcome:
         if state is not None and state.state == "requeued":
@@ -92,7 +102,7 @@ class UnitRequeue:
         return what._replace(state=state.state) if state else what
 
     def _note(self, decision: Decision, edits: Mapping[int, bytes], before: str | None) -> StoredState:
-        """Step 2. Whoever came first has decided: the answer is the state that stands."""
+        """Step 1. Whoever came first has decided: the answer is the state that stands."""
         self._events(edits)  # a letter that makes no event must not be noted
         log = self._way_back.client.log_of(self._stream)
         state = LetterState("requeueing", self._first.offset, len(self._unit), decision, now_ms(), log, edits)
@@ -106,6 +116,26 @@ class UnitRequeue:
             return stored
         failpoints.reach("dead_letters.noted")
         return StoredState(state, etag)
+
+    def _proven(self, stored: StoredState) -> StoredState:
+        """Step 2. Nothing was appended before it, so a letter that is not in effect can be open again."""
+        state = stored.state
+        assert state is not None
+        if state.in_effect or state.state == "requeued":
+            return stored
+        try:
+            self._way_back.effects.demand(self._stream, self._first.log, self._unit)
+        except LetterRefused:
+            self._open_again(stored)
+            raise
+        state = state._replace(in_effect=True)
+        etag = self._change(state, stored.etag)
+        failpoints.reach("dead_letters.proven")
+        return StoredState(state, etag)
+
+    def _open_again(self, stored: StoredState) -> None:
+        assert stored.state is not None
+        self._change(stored.state._replace(state="open", to_log="", edits={}, in_effect=False), stored.etag)
 
     def _append(self, stored: StoredState) -> LetterState:
         """Steps 3 to 5."""
@@ -123,7 +153,7 @@ class UnitRequeue:
             return self._append(self._moved(stored, moved))
         except EventRefused:
             # As it is it can never be appended, so no earlier attempt was written: it may be edited, or discarded.
-            self._change(state._replace(state="open", to_log="", edits={}), stored.etag)
+            self._open_again(stored)
             raise
         failpoints.reach("dead_letters.appended")
         done = state._replace(state="requeued", to_log=accepted.log, requeued_at=accepted.ranges[0].first)

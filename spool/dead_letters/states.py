@@ -33,6 +33,7 @@ class LetterState(NamedTuple):
     to_log        the log that the requeue was meant for, named before anything is appended; "" of a discarded letter
     edits         other payloads, by offset
     requeued_at   the first offset in `to_log`; -1 before it is known
+    in_effect     that Kafka has none of the events was proven behind this state; nothing is appended before
     """
 
     state: State
@@ -43,6 +44,7 @@ class LetterState(NamedTuple):
     to_log: str = ""
     edits: Mapping[int, bytes] = {}
     requeued_at: int = -1
+    in_effect: bool = False
 
     @property
     def offsets(self) -> range:
@@ -61,6 +63,7 @@ class LetterState(NamedTuple):
             "to_log": self.to_log,
             "edits": {str(offset): base64.b64encode(value).decode() for offset, value in self.edits.items()},
             "requeued_at": self.requeued_at,
+            "in_effect": self.in_effect,
         }
 
 
@@ -104,9 +107,9 @@ class LetterStates:
                 states[listed.key] = error
         return states
 
-    def decided(self, stream: str, log: str) -> Iterator[LetterState]:
-        """All states of a log: what is being or was requeued, or was discarded, is never sent from its old place."""
-        for listed in self._store.list(self._prefix(stream, log)):
+    def decided(self, first: Position) -> Iterator[LetterState]:
+        """Of letters that are not open, from `first` on, in order; each is read when it is asked for."""
+        for listed in self._store.list(self._prefix(first.stream, first.log), start_after=self.key(first)[:-1]):
             state = _decode(self._store.get(listed.key).body, listed.key)
             if state.state != "open":
                 yield state
@@ -140,4 +143,5 @@ def _state(document: Document) -> LetterState:
             int(offset): base64.b64decode(text(value), validate=True) for offset, value in document["edits"].items()
         },
         requeued_at=-1 if at == -1 else number(at),
+        in_effect=document.get("in_effect", False) is True,
     )

@@ -4,7 +4,8 @@ The replay of one log into one topic: the story of rules 19 to 26.
     look     place the source behind the checkpoint, claiming nothing
     claim    take the log, after everything that Kafka says of it agreed            claim.py
     advance  chunks of the archive in one transaction with the checkpoint and the delivery
-             what Kafka refuses is sifted out and kept as dead letters              refusals.py
+             what Kafka refuses is sifted out and kept as dead letters              refused_records.py
+             what was requeued or discarded is not sent again from here             settled_letters.py
     release  give the log up, so that the next instance need not wait
 """
 
@@ -16,7 +17,7 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from spool.clock import boottime_ns, now_ms
-from spool.dead_letters.letters import put_letter
+from spool.dead_letters.states import LetterStates
 from spool.errors import LogGap, NotOwner, SpoolError
 from spool.event import COMMIT_EVENTS_MAX
 from spool.format.segment_index import Chunk
@@ -28,7 +29,9 @@ from spool.replay.claim import Claim, kafka_replaced
 from spool.replay.deliveries import DeliveredBatch
 from spool.replay.notes import Holes, Notes, checkpoint_after
 from spool.replay.pace import Pace
-from spool.replay.refusals import REFUSED_MAX, sift, too_many
+from spool.replay.refusals import without
+from spool.replay.refused_records import RefusedRecords
+from spool.replay.settled_letters import SettledLetters
 from spool.replay.surroundings import Surroundings
 from spool.replay.transaction_load import collect, fitting, holes_of, merged
 
@@ -70,8 +73,10 @@ class LogReplay:
         self._checkpoint: Checkpoint | None = None
         self._renewed_ns = 0
         self._looked = False
-        # Perhaps: an earlier run may have left these alarms open.
-        self._in_gap = self._was_refused = True
+        self._refused = RefusedRecords(around, log, self._key.topic)
+        self._settled = SettledLetters(LetterStates(around.archive.store, around.archive.root), around.stream, log)
+        # Perhaps: an earlier run may have left this alarm open.
+        self._in_gap = True
 
     @property
     def name(self) -> str:
@@ -148,6 +153,7 @@ class LogReplay:
             with self._gap_alarm():
                 claim = Claim(self._around, self.log, self._sink)
                 checkpoint = claim.run(self._source.first_segment, self._commit_checkpoint)
+            self._settled.begin(checkpoint.next)
         except BaseException:
             self.drop()
             raise
@@ -186,47 +192,21 @@ class LogReplay:
         return Advance(sent.event_count, anew, skipped, max(0, now_ms() - oldest))
 
     def _send(self, chunk: Chunk, next_segment: int, holes: Holes) -> tuple[Chunk, int]:
-        """Send until Kafka takes it, sifting out what it refuses. Returns what was sent and how many were skipped."""
-        skipped: list[int] = []
+        """Send until Kafka takes it, sifting out what it refuses. Returns what was sent and how many were refused."""
+        settled = self._settled.below(chunk.next_offset)
+        if settled:
+            chunk = without(chunk, settled)
+        refused: list[int] = []
         for _ in range(TRIES_MAX):
             try:
-                self._transact(chunk, next_segment, tuple(skipped), holes)
+                self._transact(chunk, next_segment, (*sorted(settled), *refused), holes)
             except BatchRefused as refusal:
-                chunk = self._sifted(chunk, refusal, skipped)
+                chunk = self._refused.sifted(chunk, refusal, refused)
                 self._open_again()
             else:
-                self._note_refusals(skipped)
-                return chunk, len(skipped)
-        raise self._too_many(len(chunk.batches))
-
-    def _sifted(self, chunk: Chunk, refusal: BatchRefused, skipped: list[int]) -> Chunk:
-        """The chunk without what was refused; the letters are put first, and take effect by the next transaction."""
-        around = self._around
-        try:
-            chunk, refused = sift(chunk, refusal.refused)
-        except SpoolError:
-            self._was_refused = True
-            around.alarms.open("kafka_refuses", self.name, f"more than {REFUSED_MAX} records of one chunk")
-            raise
-        for record, reason in refused:
-            put_letter(around.archive.store, around.archive.root, around.stream, self._key.topic, record, reason)
-            skipped.append(record.position.offset)
-        if len(skipped) > REFUSED_MAX:
-            raise self._too_many(len(skipped)) from refusal
-        return chunk
-
-    def _too_many(self, number: int) -> SpoolError:
-        self._was_refused = True
-        self._around.alarms.open("kafka_refuses", self.name, f"{number} records of one chunk")
-        return too_many(number)
-
-    def _note_refusals(self, skipped: Sequence[int]) -> None:
-        """After a commit: what was refused stays known, and Kafka takes this log's records again."""
-        if skipped:
-            self._around.alarms.open("dead_letters", self.name, f"{len(skipped)} events, first at {min(skipped)}")
-        if self._was_refused:
-            self._around.alarms.close("kafka_refuses", self.name)
-            self._was_refused = False
+                self._refused.committed(refused)
+                return chunk, len(refused)
+        raise self._refused.too_many(len(chunk.batches))
 
     def _open_again(self) -> None:
         """After a refusal. NotOwner when somebody else went on meanwhile: what is in hand may be delivered by now."""

@@ -52,7 +52,7 @@ def sift(chunk: Chunk, refusals: Mapping[int, str]) -> Sifted:
     refused = tuple((one, out[one.position.offset]) for one in archived_records(chunk) if one.position.offset in out)
     if len(refused) > REFUSED_MAX:
         raise too_many(len(refused))
-    return Sifted(_without(chunk, set(out)), refused)
+    return Sifted(without(chunk, set(out)), refused)
 
 
 def too_many(number: int) -> OperatorNeeded:
@@ -77,7 +77,8 @@ def _halves(stored: StoredBatch) -> list[StoredBatch]:
     return [_batch_of(stored.partition, found[:middle]), _batch_of(stored.partition, found[middle:])]
 
 
-def _without(chunk: Chunk, offsets: set[int]) -> Chunk:
+def without(chunk: Chunk, offsets: set[int]) -> Chunk:
+    """The chunk without the events at these log offsets; its range stays."""
     batches = []
     for stored in chunk.batches:
         found = list(records(bytes(stored.data)))

@@ -10,8 +10,6 @@ checkpoint was lost or damaged, the marker: then everything archived may come ag
 
 from __future__ import annotations
 
-import getpass
-import socket
 from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
@@ -25,7 +23,7 @@ from spool.kafka.topic_reader import read_decided
 from spool.kafka.topics import prepare
 from spool.kafka.transactional_producer import KafkaSink, OutRecord
 from spool.kafka.watermarks import topic_exists
-from spool.names import LogName
+from spool.names import LogName, operator_name
 from spool.replay.checkpoint import Checkpoint, CheckpointKey, CheckpointReader
 from spool.replay.deliveries import Delivery, decode_delivery
 from spool.replay.markers import read_marker, replace_marker
@@ -216,8 +214,3 @@ def _delivered(settings: Settings, kafka: Mapping[str, str], key: CheckpointKey)
 def _archived_until(archive: Archive, name: LogName) -> int:
     numbers = deque(archive.segments(name), maxlen=1)
     return archive.index(name, numbers[0]).next_offset if numbers else 0
-
-
-def operator_name() -> str:
-    """Who runs this, `user@host`, as it is kept with what an operator decides."""
-    return f"{getpass.getuser()}@{socket.gethostname()}"

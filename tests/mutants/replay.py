@@ -53,8 +53,8 @@ MUTANTS = [
         "            if batch.kafka_offset <= last:", "            if False:", _TAKEOVER,
     ),
     Mutant(
-        "dead letters are put before the transaction that skips them", _LOG,
-        "            put_letter(around.archive.store, around.archive.root, around.stream, self._key.topic, record, reason)\n",
+        "dead letters are put before the transaction that skips them", "spool/replay/refused_records.py",
+        "            put_letter(around.archive.store, around.archive.root, around.stream, self._topic, record, reason)\n",
         "            pass\n", _OPERATOR,
     ),
     Mutant(

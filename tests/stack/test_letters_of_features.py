@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+import threading
 from types import SimpleNamespace
 
 import pytest
-from sqlalchemy import Connection, Engine, select, update
+from sqlalchemy import Connection, Engine, select, text, update
 
 from include.database.connection import transaction
 from include.database.tables import DEAD_LETTERS, OUTBOX
 from include.dead_letters.letters import PAYLOAD_BYTES_MAX, StoredLetter, Unprocessed, put_letter
-from include.dead_letters.sql_letters import SqlDeadLetters
+from include.dead_letters.sql_letters import SqlDeadLetters, WayBack
 from include.dead_letters.ways_back import WAYS_BACK
 from include.outbox.refused_rows import refused_row
 from include.outbox.write import put
@@ -20,7 +21,8 @@ from spool.errors import CorruptRecord, EventRefused, LetterRefused
 from spool.event import Event
 from spool.settings import StreamSettings
 from tests.support.killed_child import run_until_killed
-from tests.support.sql_letters_place import FEATURE, SqlPlace
+from tests.support.sql_letters_place import FEATURE, SqlPlace, into_the_inbox
+from tests.support.waiting import wait_for
 
 DECISION = Decision("ops@here", "mended")
 KILLS = 20
@@ -129,6 +131,37 @@ def test_a_refused_row_of_the_outbox_goes_back_as_the_event_it_was(place: SqlPla
     [after] = rows_of_the_outbox(place)
     assert after | {"id": 0} == before | {"id": 0}
     json.dumps(letters.show(letter_id).document)
+
+
+def test_two_operators_at_once_send_a_letter_once(place: SqlPlace) -> None:
+    letter_id = place.put(1)
+    inside, go_on, outcomes = threading.Event(), threading.Event(), []
+
+    def slowly(connection: Connection, letter: StoredLetter, payload: bytes) -> str:
+        inside.set()
+        assert go_on.wait(60)
+        return into_the_inbox(connection, letter, payload)
+
+    def requeue(way_back: WayBack) -> None:
+        outcomes.extend(
+            SqlDeadLetters(place.database, {FEATURE: way_back}).requeue([letter_id], DECISION, dry_run=False)
+        )
+
+    first = threading.Thread(target=requeue, args=(slowly,))
+    first.start()
+    assert inside.wait(60)
+    second = threading.Thread(target=requeue, args=(into_the_inbox,))
+    second.start()
+    wait_for(lambda: waits_for_a_lock(place) or not second.is_alive())
+    go_on.set()
+    first.join()
+    second.join()
+    assert (place.sent(), [outcome.state for outcome in outcomes]) == (["payload 1"], ["requeued", "requeued"])
+
+
+def waits_for_a_lock(place: SqlPlace) -> bool:
+    with transaction(place.database) as connection:
+        return bool(connection.scalar(text("SELECT COUNT(*) FROM information_schema.innodb_lock_waits")))
 
 
 @pytest.mark.parametrize("name", ["sql_letters.sent", "sql_letters.requeued"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -48,8 +49,10 @@ class SkippedOffsets:
 
     def __init__(self) -> None:
         self.void: set[int] = set()
+        self.before_each: Callable[[], object] = lambda: None
 
     def demand(self, stream: str, log: str, offsets: range) -> None:
+        self.before_each()
         if not self.void.isdisjoint(offsets):
             raise LetterRefused(f"{stream}/{log}/{offsets.start} is void", hint="")
 

@@ -103,3 +103,12 @@ def test_the_first_ranges_joined_cover_what_lay_between_them():
     held = RangeSet([(0, 2), (5, 6), (8, 9)])
     held.join_first(2)
     assert list(held) == [(0, 6), (8, 9)]
+
+
+def test_an_offset_that_a_later_delivery_did_not_skip_is_expected_again() -> None:
+    log = DeliveredLog(1, NOW)
+    log.add(delivery(0, 10, skipped=(3, 4)))
+    log.add(delivery(10, 10, skipped=(12,)))
+    assert list(log.skipped) == [(3, 5), (12, 13)]
+    log.add(delivery(0, 10, skipped=(4,), generation=1))
+    assert list(log.skipped) == [(4, 5), (12, 13)]

@@ -15,6 +15,7 @@ from spool.dead_letters.requeue import PRODUCER
 from spool.dead_letters.states import LetterStates
 from spool.errors import CorruptRecord, LetterRefused, StoreUnavailable
 from spool.event import Event, Position, ProducerSequence
+from spool.format.position_header import decode_local
 from tests.fakes.folder_store import FolderStore
 from tests.fakes.memory_store import Fault, MemoryStore
 from tests.support.dead_letter_places import LOG, ROOT, STREAM, StorePlace, refused
@@ -49,6 +50,7 @@ def test_a_group_is_requeued_whole_whichever_of_its_letters_is_named(place: Stor
     [outcome] = place.letters.requeue([ids[1]], DECISION, dry_run=False)
     assert outcome.error is None
     assert place.sent() == ["payload 10", "payload 11", "payload 12"]
+    assert decode_local(dict(place.records()[0].headers)["spool"] or b"") == 3, "delivered all or none again"
     assert outcome.detail.endswith("/1"), "the second of the group, which begins at 0"
     assert {letter.state for letter in place.letters.list(LetterFilter()).letters} == {"requeued"}
     again = place.letters.requeue(ids, DECISION, dry_run=False)
@@ -199,6 +201,34 @@ def test_a_payload_that_the_stream_refuses_leaves_the_letter_to_be_edited(place:
     assert place.letters.show(letter_id).letter.state == "open"
     [outcome] = place.letters.requeue([letter_id], DECISION, dry_run=False, value=b"small")
     assert (outcome.state, place.sent()) == ("requeued", ["small"])
+
+
+def test_a_letter_that_a_rewind_sends_between_look_and_note_is_not_sent_twice(place: StorePlace) -> None:
+    letter_id = place.put(1)
+
+    def rewind_once_it_is_noted() -> None:
+        if place.letters.show(letter_id).letter.state == "requeueing":
+            place.effects.void.add(1)  # its replay came by before the note, and Kafka took the event
+
+    place.effects.before_each = rewind_once_it_is_noted
+    [outcome] = place.letters.requeue([letter_id], DECISION, dry_run=False)
+    assert isinstance(outcome.error, LetterRefused)
+    assert (place.sent(), place.letters.show(letter_id).letter.state) == ([], "open")
+
+
+def test_a_requeue_that_was_proven_needs_no_proof_again(place: StorePlace) -> None:
+    letter_id = place.put(1)
+
+    def lose_the_answer_to_the_proof() -> None:
+        if place.letters.show(letter_id).letter.state == "requeueing":
+            place.store.faults.append(Fault("put_if_match", "lose_answer"))
+
+    place.effects.before_each = lose_the_answer_to_the_proof
+    place.letters.requeue([letter_id], DECISION, dry_run=False)
+    assert place.letters.show(letter_id).decision["in_effect"] is True
+    place.effects.void.add(1)  # the deliveries of then have expired
+    [outcome] = place.letters.requeue([letter_id], DECISION, dry_run=False)
+    assert (outcome.error, place.sent()) == (None, ["payload 1"])
 
 
 def test_the_log_forgets_the_producer_of_a_finished_requeue(place: StorePlace) -> None:
