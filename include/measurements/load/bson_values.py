@@ -63,9 +63,10 @@ def value(given: object, depth: int = 0) -> object:  # noqa: C901 - one line for
 
 
 def _mapping(given: Mapping[Any, Any], depth: int) -> dict[str, Any]:
-    converted = {_key(key): value(item, depth) for key, item in given.items()}
-    if len(converted) == len(given):
-        return converted
+    # The keys decide alone: values are converted once, however many levels have keys that collide.
+    keys = [_key(key) for key in given]
+    if len(set(keys)) == len(keys):
+        return {key: value(item, depth) for key, item in zip(keys, given.values(), strict=True)}
     return {"pairs": [[value(key, depth + 1), value(item, depth + 1)] for key, item in given.items()]}
 
 

@@ -109,3 +109,13 @@ def all_keys(value: object) -> list[str]:
     if isinstance(value, dict):
         return [*value, *(key for inner in value.values() for key in all_keys(inner))]
     return [key for inner in value for key in all_keys(inner)] if isinstance(value, list) else []
+
+
+def test_each_value_is_converted_once_however_deep_keys_collide(monkeypatch: pytest.MonkeyPatch) -> None:
+    converted: list[bytes] = []
+    monkeypatch.setattr(bson_values, "_from_bytes", lambda given: converted.append(given) or "x")
+    nested: object = b"innermost"
+    for _ in range(16):
+        nested = {1: "a", "1": nested}
+    bson_values.value(nested)
+    assert converted == [b"innermost"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,10 +14,17 @@ import pytest
 
 from include.measurements.sanitize import __main__ as program
 from include.measurements.sanitize import pipeline
+from include.measurements.sanitize.bridge_map import BridgeMap
 from include.measurements.sanitize.errors import BridgeMapRefused, MachineFault
+from include.measurements.sanitize.known_tests import KnownTests
 from include.measurements.sanitize.reader import Reader
 from include.measurements.sanitize.redrive import find, redrive
+from include.measurements.sanitize.report_secrets import ReportSecrets
+from include.measurements.sanitize.rules import Rules
+from include.measurements.sanitize.sanitize_report import Reading, sanitize_report
+from include.measurements.sanitize.secret_forms import Secrets
 from include.measurements.sanitize.slicing import slices
+from include.measurements.sanitize.yaml_document import DocumentLimits
 from tests.support.raw_batches import RawBatches, report
 
 PLAIN = "{connection: success, input: 'example.org:80'}"
@@ -117,6 +125,14 @@ def test_a_report_of_too_many_documents_is_held(raw: RawBatches, settings: dict[
     raw.drop("north/b1", {"x": report(PLAIN, PLAIN), "y": report(PLAIN)})
     raw.run(**settings)
     assert raw.places() == {"north/b1/x": ["quarantine/too_long"], "north/b1/y": ["staging"]}
+
+
+def test_a_report_that_takes_too_much_time_is_held() -> None:
+    rules = Rules(ReportSecrets(BridgeMap(()), Secrets(), "hold"))
+    reading = Reading(10**6, DocumentLimits(), seconds_max=0.0)
+    source = io.BytesIO(report(PLAIN, PLAIN))
+    verdict = sanitize_report(source, io.BytesIO(), "c/b/x", rules, KnownTests({"tcp_connect": []}), reading)
+    assert (verdict.outcome, verdict.reason) == ("quarantined", "too_long")
 
 
 def test_a_secret_name_is_emitted_nowhere_when_its_report_is_sent_back(raw: RawBatches) -> None:
