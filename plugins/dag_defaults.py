@@ -30,6 +30,7 @@ class Tag(StrEnum):
     SANITIZE = "sanitize"
     MEASUREMENTS = "measurements"
     CONSERVATION = "conservation"
+    OUTBOX = "outbox"
     # How a run comes about
     SCHEDULED = "scheduled"
     MANUAL = "manual"

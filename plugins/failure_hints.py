@@ -33,6 +33,15 @@ def explained(function: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
+def log_error(stream: str, error: BaseException) -> None:
+    """The lines of one stream's error, for a task that goes on with the others; a defect with its traceback."""
+    lines = explain(error)
+    if not lines:
+        LOGGER.error("stream=%s failed", stream, exc_info=error)
+    for line in lines:
+        LOGGER.error("stream=%s %s", stream, line)
+
+
 def explain(error: object) -> list[str]:
     """The lines for one error: what it is, its hint, and whether it is tried again. Empty for errors not ours."""
     if not isinstance(error, SpoolError):

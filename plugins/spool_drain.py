@@ -13,10 +13,8 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from plugins.failure_hints import explain
+from plugins.failure_hints import log_error
 from spool.replay.streams import Drains, drain_streams, most_urgent
-
-LOGGER = logging.getLogger(__name__)
 
 
 def drain_side_by_side(
@@ -32,15 +30,7 @@ def drain_side_by_side(
     follow = max_events is None and not dry_run
     drained = drain_streams(replayers, max_events=max_events, deadline_s=seconds, follow=follow, dry_run=dry_run)
     for stream, error in drained.errors.items():
-        _log(stream, error)
+        log_error(stream, error)
     if drained.errors:
         raise most_urgent(drained.errors.values())
     return drained.summaries
-
-
-def _log(stream: str, error: BaseException) -> None:
-    lines = explain(error)
-    if not lines:
-        LOGGER.error("stream=%s failed", stream, exc_info=error)
-    for line in lines:
-        LOGGER.error("stream=%s %s", stream, line)

@@ -3,8 +3,9 @@ The table `stage_counts` in MariaDB, to which the books of every installation ar
 
     stage_counts(feature, stage, day, installation, in, out, quarantined, errored)      key: the first four
 
-Rows hold absolute sums, not additions, so the same day may be sent again after every run and every kill. The table
-itself is made by the migrations of include/database.
+Rows hold absolute sums, not additions, so the same day may be sent again after every run and every kill. A row that is
+new or has other sums is emitted as `stage_count.changed`, in the transaction that changes it (include/outbox). The
+table itself is made by the migrations of include/database.
 """
 
 from __future__ import annotations
@@ -12,14 +13,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Connection, Engine, select, tuple_
 from sqlalchemy.dialects.mysql import insert
 
+from include.counts.events import StageCounted
 from include.counts.stage_count import Counts, StageCount
 from include.database.connection import transaction
 from include.database.tables import STAGE_COUNTS
+from include.outbox.write import emit
+from spool.settings import Settings
 
 _COLUMNS = [column.name for column in STAGE_COUNTS.columns]
+
+_UPSERT = insert(STAGE_COUNTS)
+_UPSERT = _UPSERT.on_duplicate_key_update(
+    {column.name: _UPSERT.inserted[column.name] for column in STAGE_COUNTS.columns if not column.primary_key}
+)
+SOURCE = "spillway/counts"
 
 # The row of a day on which nothing was counted: it says that the counts were sent all the same.
 SENT_FEATURE, SENT_STAGE = "stage_counts", "sent"
@@ -28,18 +38,23 @@ SENT_FEATURE, SENT_STAGE = "stage_counts", "sent"
 class StageCounts:
     """Each call is one transaction of its own. SchemaOutdated when the migrations were not run."""
 
-    def __init__(self, database: Engine) -> None:
-        self._database = database
+    def __init__(self, database: Engine, known: Settings) -> None:
+        """`known` are the streams, of which one gets the changes."""
+        self._database, self._known = database, known
 
     def put(self, counts: Iterable[StageCount]) -> int:
-        """Insert or replace rows, all in one transaction. Durable when it returns the number of rows."""
-        rows = [dict(zip(_COLUMNS, count, strict=True)) for count in counts]
+        """
+        Insert or replace rows and emit what changes, in one transaction. Durable when it returns the number of rows.
+
+        Two that send at the same time may both emit; the last event of a row says what is in the table.
+        """
+        rows = list(counts)
         if not rows:
             return 0
-        statement = insert(STAGE_COUNTS)
-        sums = {name: statement.inserted[name] for name in _COLUMNS if not STAGE_COUNTS.c[name].primary_key}
         with transaction(self._database) as connection:
-            connection.execute(statement.on_duplicate_key_update(sums), rows)
+            if changed := _changed(connection, rows):
+                connection.execute(_UPSERT, [dict(zip(_COLUMNS, row, strict=True)) for row in changed])
+                emit(connection, self._known, map(_event, changed), source=SOURCE)
         return len(rows)
 
     def read(self, since: date, through: date) -> list[StageCount]:
@@ -49,6 +64,18 @@ class StageCounts:
         with transaction(self._database) as connection:
             rows = connection.execute(query.order_by(table.day, table.feature, table.stage, table.installation)).all()
         return [StageCount(*row) for row in rows]
+
+
+def _changed(connection: Connection, rows: Sequence[StageCount]) -> list[StageCount]:
+    """The rows that are not in the table as they are."""
+    keys = tuple_(*STAGE_COUNTS.primary_key.columns)
+    before = connection.execute(select(STAGE_COUNTS).where(keys.in_([row[:4] for row in rows])))
+    same = {tuple(row) for row in before}
+    return [row for row in rows if tuple(row) not in same]
+
+
+def _event(row: StageCount) -> StageCounted:
+    return StageCounted(row.feature, row.stage, row.day.isoformat(), row.installation, *row[4:])
 
 
 def send(

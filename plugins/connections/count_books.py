@@ -20,15 +20,16 @@ def ledger() -> StageLedger:
     """Items by name: files."""
     from include.counts.ledger import StageLedger
 
-    return StageLedger(state_folder(), _installation())
+    return StageLedger(state_folder(), installation())
 
 
 def numbers() -> StageNumbers:
     """Batches by number alone: rows, mails, changes."""
     from include.counts.batch_numbers import StageNumbers
 
-    return StageNumbers(state_folder(), _installation())
+    return StageNumbers(state_folder(), installation())
 
 
-def _installation() -> str:
+def installation() -> str:
+    """The name of this installation: in the table of counts, and as a producer of the outbox's events."""
     return os.environ.get("SPILLWAY_INSTALLATION", "local")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from plugins.connections import engine
 from plugins.connections.airflow_connection import connection
 
 if TYPE_CHECKING:
@@ -20,16 +21,16 @@ MARIADB_APP = "mariadb_app"
 
 def database() -> Engine:
     """The operational database; each transaction opens a connection by the provider's hook and closes it."""
-    from include.database.connection import engine
+    from include.database import connection as database_connection
 
-    return engine(_connect)
+    return database_connection.engine(_connect)
 
 
 def counts_table() -> StageCounts:
-    """The table of stage counts."""
+    """The table of stage counts; what it changes is emitted through the outbox."""
     from include.counts.table import StageCounts
 
-    return StageCounts(database())
+    return StageCounts(database(), engine.settings())
 
 
 def _connect() -> Any:

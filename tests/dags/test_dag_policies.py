@@ -25,6 +25,7 @@ EXPECTED = {
     "measurements_import",
     "measurements_publish",
     "measurements_restore",
+    "outbox_drain",
     "sanitize_run",
     "spool_demo_events",
     "spool_intake_files",

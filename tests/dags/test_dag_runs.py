@@ -8,9 +8,11 @@ from typing import ClassVar, NamedTuple
 import pytest
 from airflow.dag_processing.dagbag import DagBag
 
-from plugins.connections import engine
+from include.outbox.drain import DrainSummary
+from include.outbox.waiting import StreamWaiting
+from plugins.connections import engine, mariadb
 from spool.audit.verify_report import VerifyReport, VerifyRow
-from spool.errors import OperatorNeeded, SpoolFull
+from spool.errors import OperatorNeeded, ProducerConflict, SpoolFull
 from spool.event import Event
 from spool.intake.late_events import put_aside
 from spool.replay.plan import PlanRow
@@ -163,6 +165,49 @@ def test_a_stream_that_needs_an_operator_fails_the_run_after_the_others_had_thei
     assert (done.state, task_instance.try_number) == ("failed", 1)
     assert len(FakeReplayer.asked) == len(engine.stream_names("all"))
     assert "stream=airflow What to do: see docs/runbooks/rewind.md" in caplog.text
+
+
+def test_the_outbox_is_drained_and_only_counts_leave_the_task(run, client, outbox):
+    outbox["events"] = DrainSummary(events=7, batches=2, refused=1)
+    done = run("outbox_drain", seconds=5, max_events=100)
+    assert done.state == "success"
+    assert answers(done)["drain_outbox"] == {"events": 7, "batches": 2, "refused": 1}
+
+
+def test_a_stream_that_cannot_be_drained_is_named_and_fails_the_run_when_all_had_their_turn(
+    run, client, outbox, caplog
+):
+    outbox["airflow"] = DrainSummary(error=SpoolFull("the disk is full", hint="make space"))
+    outbox["events"] = DrainSummary(error=ProducerConflict("another sequence", hint="see docs/runbooks/outbox.md"))
+    outbox["measurements"] = DrainSummary(events=3, batches=1)
+    with caplog.at_level("INFO"):
+        done = run("outbox_drain")
+    (task_instance,) = done.get_task_instances()
+    assert (done.state, task_instance.try_number) == ("failed", 1)
+    assert "stream=airflow What to do: make space" in caplog.text
+    assert "stream=events What to do: see docs/runbooks/outbox.md" in caplog.text
+    assert "measurements       3" in caplog.text
+
+
+def test_a_dry_run_of_the_outbox_lists_what_waits_and_appends_nothing(run, client, outbox, monkeypatch, caplog):
+    row = StreamWaiting("events", 12, "2026-11-25T08:00:00.000Z", 0, 4, "k3x9")
+    monkeypatch.setattr("include.outbox.waiting.waiting", lambda database: [row])
+    outbox["events"] = pytest.fail
+    with caplog.at_level("INFO"):
+        done = run("outbox_drain", dry_run=True)
+    assert done.state == "success"
+    assert "2026-11-25T08:00:00.000Z" in caplog.text
+    assert "nothing was appended" in caplog.text
+    assert answers(done)["drain_outbox"] == {"streams": 1, "waiting": 12}
+
+
+@pytest.fixture
+def outbox(monkeypatch):
+    """What a drain answers, by stream."""
+    summaries = {}
+    monkeypatch.setattr(mariadb, "database", lambda: None)
+    monkeypatch.setattr("include.outbox.drain.drain", lambda *parts, **limits: dict(summaries))
+    return summaries
 
 
 @pytest.mark.parametrize("conf", [{"log": None, "reason": "why"}, {"log": "k3x9", "reason": " "}], ids=str)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from spool.event import Accepted, Event, OffsetRange
+from spool.event import Accepted, Event, OffsetRange, ProducerPosition
 
 
 class FakeSpoolClient:
@@ -15,6 +15,7 @@ class FakeSpoolClient:
         self.log = log
         self.appended: dict[str, list[Event]] = {}
         self.groups: list[list[Event]] = []
+        self.sequences = {}
         self.calls = 0
         self._lock = threading.Lock()
 
@@ -32,6 +33,24 @@ class FakeSpoolClient:
         accepted = self.append(stream, events, acknowledgement=acknowledgement, timeout_s=timeout_s)
         self.groups.append(list(events))
         return accepted
+
+    def append_once(self, stream, events, sequence, *, acknowledgement=None, timeout_s=30.0):
+        """The last sequence again, or the next one; anything else is a mistake of the caller."""
+        key = (stream, sequence.producer)
+        last, accepted = self.sequences.get(key, (0, None))
+        if sequence.sequence == last:
+            return accepted._replace(repeated=True)
+        assert (sequence.sequence, sequence.log) == (last + 1, self.log)
+        accepted = self.append(stream, events, acknowledgement=acknowledgement, timeout_s=timeout_s)
+        self.sequences[key] = (sequence.sequence, accepted)
+        return accepted
+
+    def log_of(self, stream):
+        return self.log
+
+    def last_of(self, stream, producer):
+        last, accepted = self.sequences.get((stream, producer), (0, None))
+        return ProducerPosition(self.log, last, accepted.ranges[-1].next if accepted else 0)
 
     def __enter__(self):
         return self
