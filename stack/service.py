@@ -40,7 +40,7 @@ class Service:
     user: str = ""
     stop_signal: str = "TERM"
     stop_wait_s: int = 20
-    ready_within_s: int = 90
+    ready_within_s: int = 240
     interrupt_children: bool = False
     url: str = ""
 

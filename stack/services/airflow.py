@@ -38,7 +38,7 @@ def services(place: Place) -> list[Service]:
             environment=variables,
             ready=ready,
             stop_wait_s=40,
-            ready_within_s=150,
+            ready_within_s=400,
             **more,  # type: ignore[arg-type]
         )
 

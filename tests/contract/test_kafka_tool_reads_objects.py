@@ -34,7 +34,7 @@ def dump(tmp_path_factory: pytest.TempPathFactory) -> str:
     done = subprocess.run(
         ["java", "-cp", f"{KAFKA_LIB}/*", "org.apache.kafka.tools.DumpLogSegments", "--files", str(copy),
          "--print-data-log", "--deep-iteration"],
-        capture_output=True, text=True, timeout=120, check=True,
+        capture_output=True, text=True, timeout=240, check=True,
     )  # fmt: skip
     return done.stdout
 

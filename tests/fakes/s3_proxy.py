@@ -144,7 +144,7 @@ class S3Proxy:
             self._answer(client, request, fault.status, {"Content-Type": "application/xml"}, body)
 
     def _forward(self, request: _Request) -> tuple[int, dict[str, str], bytes]:
-        connection = http.client.HTTPConnection(*self._target, timeout=30)
+        connection = http.client.HTTPConnection(*self._target, timeout=240)
         try:
             # The Host header is part of the signature: it stays the proxy's.
             connection.putrequest(request.method, request.path, skip_host=True, skip_accept_encoding=True)

@@ -15,7 +15,7 @@ class FakeReplayer:
     def drain(self, **asked):
         self.asked = asked
         if self.barrier:
-            self.barrier.wait(timeout=10)
+            self.barrier.wait(timeout=240)
         if self.error:
             raise self.error
         return self.answer
@@ -68,7 +68,7 @@ def test_it_follows_unless_it_is_bounded_by_events_or_dry():
 def test_when_the_task_is_ended_the_drains_are_told_to_stop(monkeypatch):
     class UntilStopped(FakeReplayer):
         def drain(self, *, stop, **asked):
-            assert stop.wait(timeout=10)
+            assert stop.wait(timeout=240)
             self.answer = "stopped"
 
     def ended(futures):

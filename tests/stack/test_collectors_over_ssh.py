@@ -63,7 +63,7 @@ def sync(folder: Path, *arguments: str) -> tuple[int, list[dict[str, object]]]:
     ended = subprocess.run(
         [sys.executable, "-m", "include.measurements.collect", "sync", "--config", folder / "collectors.yml", "--state",
          folder / "state", "--json", *arguments],
-        cwd=REPOSITORY, capture_output=True, check=False, timeout=120,
+        cwd=REPOSITORY, capture_output=True, check=False, timeout=240,
         env={name: value for name, value in os.environ.items() if not name.startswith("SPOOL_")},
     )  # fmt: skip
     return ended.returncode, [json.loads(line) for line in ended.stdout.splitlines()]
@@ -134,7 +134,7 @@ def test_the_key_runs_nothing_but_the_gate(hosts: tuple[CollectorHost, Collector
     host = hosts[0].ssh
     ended = subprocess.run(
         [*ssh_command(host), host.host, *([command] if command else [])],
-        stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=30,
+        stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=240,
     )  # fmt: skip
     assert (ended.returncode, ended.stdout) == (64, b"")
 
@@ -213,7 +213,7 @@ def test_a_cancelled_sync_leaves_no_process_and_no_file_under_its_final_name(
     children = children_of(process)
     assert children
     process.send_signal(end)
-    process.communicate(timeout=120)
+    process.communicate(timeout=240)
     assert process.returncode == (-end if end == signal.SIGKILL else 1)
     until(lambda: not [child for child in children if Path(f"/proc/{child}").exists()], "its children have ended")
     assert not list((tmp_path / "state/raw").rglob("big"))

@@ -59,7 +59,7 @@ def spool(places) -> Spool:
             capture_output=True,
             text=True,
             check=False,
-            timeout=120,
+            timeout=240,
         )
 
     return run

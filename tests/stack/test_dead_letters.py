@@ -111,7 +111,7 @@ def test_a_letter_of_a_transaction_that_never_came_is_void(world: World, letters
     with SpoolClient(world.spool_folder, world.settings, alarms=world.alarms) as client:
         log = client.append(world.name, [Event(fitting(0), key=b"k0"), too_large(1)]).log
     world.ship()
-    assert world.drain_in_child("replay.dead_letter.put=kill").wait(60) < 0
+    assert world.drain_in_child("replay.dead_letter.put=kill").wait(240) < 0
     [letter] = letters.list(LetterFilter()).letters
     [outcome] = letters.requeue([letter.id], DECISION, dry_run=False)
     assert isinstance(outcome.error, LetterRefused)

@@ -139,7 +139,7 @@ def test_two_operators_at_once_send_a_letter_once(place: SqlPlace) -> None:
 
     def slowly(connection: Connection, letter: StoredLetter, payload: bytes) -> str:
         inside.set()
-        assert go_on.wait(60)
+        assert go_on.wait(240)
         return into_the_inbox(connection, letter, payload)
 
     def requeue(way_back: WayBack) -> None:
@@ -149,7 +149,7 @@ def test_two_operators_at_once_send_a_letter_once(place: SqlPlace) -> None:
 
     first = threading.Thread(target=requeue, args=(slowly,))
     first.start()
-    assert inside.wait(60)
+    assert inside.wait(240)
     second = threading.Thread(target=requeue, args=(into_the_inbox,))
     second.start()
     wait_for(lambda: waits_for_a_lock(place) or not second.is_alive())

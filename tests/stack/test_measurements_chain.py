@@ -92,7 +92,7 @@ class Chain:
     def run(self, module: str, *arguments: str) -> list[dict[str, Any]]:
         ended = subprocess.run(
             [sys.executable, "-m", f"include.{module}", *arguments, "--json"],
-            cwd=REPOSITORY, env=self._environment, capture_output=True, check=False, timeout=120,
+            cwd=REPOSITORY, env=self._environment, capture_output=True, check=False, timeout=240,
         )  # fmt: skip
         self.said += ended.stdout + ended.stderr
         assert ended.returncode == 0, ended.stderr.decode()

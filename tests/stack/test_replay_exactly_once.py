@@ -51,7 +51,7 @@ def test_a_dry_run_says_what_would_be_sent_and_sends_nothing(world):
     log = world.segments([60, 40])
     [row] = world.drain(dry_run=True).plan
     assert (row.log, row.next_offset, row.archived, row.events, row.note) == (log, 0, 100, 100, "")
-    assert world.name not in world.admin.list_topics(timeout=10).topics
+    assert world.name not in world.admin.list_topics(timeout=240).topics
 
 
 def test_the_failpoints_of_replay_are_all_tried():
@@ -62,7 +62,7 @@ def test_the_failpoints_of_replay_are_all_tried():
 def test_a_replayer_killed_at_a_failpoint_is_continued_by_the_next(world, failpoint):
     world.segments([200, 200], group=10)
     child = world.drain_in_child(f"{failpoint}=kill@1")
-    assert child.wait(60) == -signal.SIGKILL, (world.folder / "child.log").read_text()
+    assert child.wait(240) == -signal.SIGKILL, (world.folder / "child.log").read_text()
     world.append(100, start=400)
     world.ship()
     world.drain()
@@ -72,7 +72,7 @@ def test_a_replayer_killed_at_a_failpoint_is_continued_by_the_next(world, failpo
 def test_a_replayer_killed_in_its_second_transaction_is_continued(world):
     world.segments([200, 200])
     child = world.drain_in_child("replay.txn.sent=kill@3")
-    assert child.wait(60) in (0, -signal.SIGKILL)
+    assert child.wait(240) in (0, -signal.SIGKILL)
     world.drain()
     assert_whole(world, 400)
 
@@ -83,14 +83,14 @@ def test_a_replayer_that_wakes_after_another_took_over_does_no_harm(world):
     wait_until_stopped(child)
     world.drain()  # the same instance name: it takes over at once
     go_on(child)
-    child.wait(60)
+    child.wait(240)
     assert_whole(world, 400)
 
 
 def test_another_instance_leaves_a_log_alone_that_was_touched_a_moment_ago(world):
     world.segments([100])
     child = world.drain_in_child("replay.txn.committed=kill@2", instance="first")
-    child.wait(60)
+    child.wait(240)
     world.append(50, start=100)
     world.ship()
     with pytest.raises(NotOwner, match="replayed by first"):

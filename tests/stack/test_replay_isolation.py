@@ -49,7 +49,7 @@ def marker_of_another_cluster(world: World, log: str) -> None:
 
 
 def lost_checkpoint(world: World, log: str) -> None:
-    document = {"cluster_id": world.admin.list_topics(timeout=10).cluster_id, "topic": world.name, "log": log}
+    document = {"cluster_id": world.admin.list_topics(timeout=240).cluster_id, "topic": world.name, "log": log}
     world.store.put_if_absent(marker_key(world, log), json.dumps(document).encode(), {})
 
 

@@ -25,7 +25,8 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBroker]:
 
 @pytest.fixture
 def world(tmp_path, broker) -> World:
-    return World(tmp_path, broker.bootstrap)
+    # Calls are given up after part of this.
+    return World(tmp_path, broker.bootstrap, transaction_timeout_s=5.0)
 
 
 @pytest.mark.parametrize("failpoint", ["replay.txn.sent", "replay.txn.records_sent"])
@@ -37,7 +38,7 @@ def test_a_broker_killed_in_mid_transaction_loses_and_doubles_nothing(world, bro
     go_on(child)
     time.sleep(0.5)  # the child meets the dead broker first
     broker.start()
-    child.wait(60)
+    child.wait(240)
     world.append(100, start=400)
     world.ship()
     world.drain()
@@ -60,7 +61,7 @@ def test_a_replay_that_follows_outlives_its_broker(world, broker):
         wait_for(lambda: len(world.seen()) == 300)
     finally:
         stop.set()
-        follower.join(90)
+        follower.join(240)
     assert not follower.is_alive()
     assert_whole(world, 300)
 

@@ -38,7 +38,7 @@ def with_a_refused_event(world: World) -> str:
 def test_a_replayer_killed_behind_a_dead_letter_is_continued_and_the_letter_counts_once(world):
     log = with_a_refused_event(world)
     child = world.drain_in_child("replay.dead_letter.put=kill@1")
-    assert child.wait(60) == -signal.SIGKILL, (world.folder / "child.log").read_text()
+    assert child.wait(240) == -signal.SIGKILL, (world.folder / "child.log").read_text()
     assert world.drain().dead_letters == 1
     assert world.sequences() == [*range(100), *range(200, 300)]
     assert [letter.position.offset for letter in letters(world.store, "spool", world.name, log)] == [100]
@@ -51,19 +51,20 @@ def test_one_that_slept_while_it_sifted_sends_nothing_again_that_another_deliver
     wait_until_stopped(child)
     assert world.drain().dead_letters == 1  # the same instance name: it takes over at once
     go_on(child)
-    child.wait(60)
+    child.wait(240)
     assert world.sequences() == [*range(100), *range(200, 300)]
     row = world.row()
     assert (row.doubled, row.skipped, row.is_green) == (0, 1, True)
 
 
 def test_one_that_slept_past_its_transaction_finishes_by_itself(world):
+    world.transaction_timeout_s = 5.0
     world.segments([200, 200])
     child = world.drain_in_child("replay.txn.sent=stop@2")
     wait_until_stopped(child)
-    time.sleep(7)  # longer than the world's transaction timeout of 5 s
+    time.sleep(7)  # longer than the transaction's timeout
     go_on(child)
-    assert child.wait(60) == 0, (world.folder / "child.log").read_text()
+    assert child.wait(240) == 0, (world.folder / "child.log").read_text()
     assert_whole(world, 400)
 
 
@@ -89,9 +90,9 @@ def test_a_topic_made_anew_between_two_transactions_stops_the_log_before_anythin
 def test_a_restart_after_a_kill_does_not_wait_for_the_old_transaction_s_timeout(world):
     world.segments([200])
     child = world.drain_in_child("replay.txn.records_sent=kill@2")
-    assert child.wait(60) == -signal.SIGKILL
+    assert child.wait(240) == -signal.SIGKILL
     # A look that waited for the open transaction would raise: its patience is shorter than the transaction's timeout.
-    impatient = CheckpointReader(world.kafka, world.settings.checkpoint_topic, 2, timeout_s=2.0)
+    impatient = CheckpointReader(world.kafka, world.settings.checkpoint_topic, 2, timeout_s=30.0)
     assert [held.next for held in impatient.read_all(decided=True).values()] == [0]
     world.drain()
     assert_whole(world, 200)
@@ -113,7 +114,7 @@ def test_a_look_ends_before_an_open_transaction_though_an_aborted_one_lies_in_be
 
     aborted, still_open = begun("aborted"), begun("open")
     aborted.abort_transaction(20)
-    reader = CheckpointReader(world.kafka, topic, 2, timeout_s=8.0)
+    reader = CheckpointReader(world.kafka, topic, 2, timeout_s=30.0)
     assert reader.read_decided(key).next == 10
     still_open.abort_transaction(20)
     assert reader.read(key).next == 10

@@ -51,7 +51,7 @@ def listeners(port):
 def test_it_listens_on_loopback_only_and_asks_for_a_token(log_server):
     assert listeners(log_server) == ["0100007F"]
     with pytest.raises(urllib.error.HTTPError) as refused:
-        urllib.request.urlopen(f"http://{HOST}:{log_server}/log/attempt=1.log", timeout=30)
+        urllib.request.urlopen(f"http://{HOST}:{log_server}/log/attempt=1.log", timeout=240)
     with refused.value:
         assert refused.value.code == 403
 

@@ -57,7 +57,7 @@ def setup(checkout, **variables):
         env=environment,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=240,
         check=False,
     )
 
@@ -128,7 +128,7 @@ def test_without_maven_central_the_jars_are_what_is_missing(tmp_path):
     program = "from pathlib import Path; from stack.services.kafka import fetch; fetch(Path('tools'))"
     run = subprocess.run(
         [sys.executable, "-c", program],
-        cwd=tmp_path, env={**os.environ, **home}, capture_output=True, text=True, timeout=200, check=False,
+        cwd=tmp_path, env={**os.environ, **home}, capture_output=True, text=True, timeout=240, check=False,
     )  # fmt: skip
     assert run.returncode == 1
     assert "Kafka's jars could not be fetched" in run.stderr

@@ -61,7 +61,7 @@ class CollectorHost:
     def gate(self, command: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
         """What sshd runs when a client asks for `command`."""
         return subprocess.run(
-            [GATE, self.folder], input=stdin, capture_output=True, check=False, timeout=60,
+            [GATE, self.folder], input=stdin, capture_output=True, check=False, timeout=240,
             env={"PATH": os.environ["PATH"], "SSH_ORIGINAL_COMMAND": command},
         )  # fmt: skip
 

@@ -30,7 +30,7 @@ class LocalStack:
         self.place = Place(folder.resolve(), self._ports)
 
     def run(
-        self, *arguments: str, module: str = "stack", timeout_s: float = 180, port_base: str | None = None
+        self, *arguments: str, module: str = "stack", timeout_s: float = 900, port_base: str | None = None
     ) -> subprocess.CompletedProcess[str]:
         """`port_base` "": as in a shell where nobody has set it; None: that of this stack."""
         environment = {

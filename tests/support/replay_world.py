@@ -32,13 +32,18 @@ from tests.fakes.folder_store import FolderStore
 from tests.fakes.recorded_alarms import RecordedAlarms
 from tests.torture.checker import Seen, read_topic
 
-TRANSACTION_TIMEOUT_S = 5.0
+# Generous: a busy machine needs ten times as long as a quiet one. Where a transaction has to end, a test sets its own.
+TRANSACTION_TIMEOUT_S = 60.0
 
 
 class World:
     """`append`, `ship`, `drain`, then look: `seen` by a consumer of its own, `verified` by the engine."""
 
-    def __init__(self, folder: Path, bootstrap: str, name: str = "", *, partitions: int = 3) -> None:
+    def __init__(
+        self, folder: Path, bootstrap: str, name: str = "", *, partitions: int = 3,
+        transaction_timeout_s: float = TRANSACTION_TIMEOUT_S,
+    ) -> None:  # fmt: skip
+        self.transaction_timeout_s = transaction_timeout_s
         self.name = name or f"w{uuid.uuid4().hex[:8]}"
         self.folder, self.bootstrap = folder, bootstrap
         self.kafka = {"bootstrap.servers": bootstrap}
@@ -83,7 +88,7 @@ class World:
     def replayer(self, instance: str = "test") -> Replayer:
         return Replayer(
             self.settings, self.stream, self.store, self.kafka, self.alarms,
-            instance=instance, transaction_timeout_s=TRANSACTION_TIMEOUT_S,
+            instance=instance, transaction_timeout_s=self.transaction_timeout_s,
         )  # fmt: skip
 
     def drain(self, **options: Any) -> Any:
@@ -94,7 +99,7 @@ class World:
         environment = {**os.environ, "SPOOL_FAILPOINTS": failpoints, "PYTHONPATH": str(REPOSITORY)}
         command = [
             sys.executable, "-m", "tests.support.replay_world", str(self.folder), self.bootstrap, self.name,
-            str(self.stream.partitions), instance,
+            str(self.stream.partitions), instance, str(self.transaction_timeout_s),
         ]  # fmt: skip
         with (self.folder / "child.log").open("ab") as log:
             return subprocess.Popen(command, env=environment, cwd=REPOSITORY, stderr=log, stdout=log)
@@ -133,7 +138,7 @@ class World:
 
     def delete_topic(self, name: str) -> None:
         self.admin.delete_topics([name])[name].result(20)
-        while name in self.admin.list_topics(timeout=10).topics:
+        while name in self.admin.list_topics(timeout=240).topics:
             pass
 
 
@@ -164,8 +169,8 @@ def go_on(process: subprocess.Popen[bytes]) -> None:
 
 
 def main() -> None:
-    folder, bootstrap, name, partitions, instance = sys.argv[1:]
-    world = World(Path(folder), bootstrap, name, partitions=int(partitions))
+    folder, bootstrap, name, partitions, instance, timeout_s = sys.argv[1:]
+    world = World(Path(folder), bootstrap, name, partitions=int(partitions), transaction_timeout_s=float(timeout_s))
     world.replayer(instance).drain()
 
 

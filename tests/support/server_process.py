@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 # Generous: a busy machine needs ten times as long as a quiet one, and no test waits this long for nothing.
-READY_S = 120.0
+READY_S = 240.0
 END_S = 60.0
 
 

@@ -141,7 +141,7 @@ def test_waiting_for_s3_is_shared_by_appends_under_way_at_the_same_time():
                 self.most = max(self.most, self.at_once)
             if self.most >= 10:
                 self.enough.set()
-            self.enough.wait(timeout=5)
+            self.enough.wait(timeout=240)
             accepted = super().append(*arguments, **named)
             with self.guard:
                 self.at_once -= 1

@@ -32,7 +32,7 @@ class Writer:
 
     def __call__(self, commit: PendingCommit, deadline: Deadline) -> None:
         self.entered.set()
-        assert self.open.wait(10)
+        assert self.open.wait(240)
         if self.errors:
             raise self.errors.pop(0)
         commit.first_offset = sum(self.sizes)
@@ -64,7 +64,7 @@ def in_threads(*works: Callable[[], object]) -> Callable[[], list[object]]:
 
     def join() -> list[object]:
         for thread in threads:
-            thread.join(120)
+            thread.join(240)
             assert not thread.is_alive()
         return results
 
@@ -80,7 +80,7 @@ def test_calls_that_come_while_one_writes_share_the_next_commit() -> None:
     queue = CommitQueue(writer)
     writer.open.clear()
     first = in_threads(lambda: queue.commit(some(1), group=False, deadline=soon()))
-    writer.entered.wait(10)
+    writer.entered.wait(240)
     others = in_threads(*[lambda: queue.commit(some(2), group=False, deadline=soon())] * 5)
     wait_until(lambda: queue._waiting and queue._waiting[0].event_count == 10)
     writer.open.set()
@@ -109,7 +109,7 @@ def test_a_group_lies_in_one_commit_and_says_its_size_once() -> None:
     queue = CommitQueue(writer)
     writer.open.clear()
     first = in_threads(lambda: queue.commit(some(8, size=800_000), group=False, deadline=soon()))
-    writer.entered.wait(10)
+    writer.entered.wait(240)
     filling = in_threads(lambda: queue.commit(some(8, size=800_000), group=False, deadline=soon()))
     wait_until(lambda: queue._waiting and queue._waiting[0].event_count == 8)
     group = in_threads(lambda: queue.commit(some(4, size=800_000), group=True, deadline=soon()))
@@ -136,7 +136,7 @@ def test_a_full_queue_waits_until_the_deadline_and_then_refuses() -> None:
     writer.open.clear()
     group = some(9, size=800_000)
     first = in_threads(lambda: queue.commit(group, group=True, deadline=soon()))
-    writer.entered.wait(10)
+    writer.entered.wait(240)
     others = in_threads(*[lambda: queue.commit(group, group=True, deadline=soon())] * COMMITS_WAITING_MAX)
     wait_until(lambda: len(queue._waiting) == COMMITS_WAITING_MAX)
     with pytest.raises(SpoolFull):
@@ -151,7 +151,7 @@ def test_a_call_that_finds_no_room_for_its_second_half_is_unknown_not_refused() 
     queue = CommitQueue(writer)
     writer.open.clear()
     first = in_threads(lambda: queue.commit(some(9, 800_000), group=True, deadline=soon()))
-    writer.entered.wait(10)
+    writer.entered.wait(240)
     halves = in_threads(
         lambda: queue.commit(some(10 * (COMMITS_WAITING_MAX + 1), 800_000), group=False, deadline=Deadline.after(0.2))
     )
@@ -192,7 +192,7 @@ def test_an_interrupted_writer_leaves_the_others_an_answer() -> None:
     queue = CommitQueue(writer)
     writer.open.clear()
     first = in_threads(lambda: queue.commit(some(1), group=False, deadline=soon()))
-    writer.entered.wait(10)
+    writer.entered.wait(240)
     others = in_threads(*[lambda: queue.commit(some(1), group=False, deadline=soon())] * 2)
     wait_until(lambda: queue._waiting and queue._waiting[0].event_count == 2)
     writer.errors.append(KeyboardInterrupt())
@@ -207,7 +207,7 @@ def test_a_caller_does_not_wait_for_ever_behind_a_more_patient_one(monkeypatch: 
     queue = CommitQueue(writer)
     writer.open.clear()
     first = in_threads(lambda: queue.commit(some(1), group=False, deadline=soon()))
-    writer.entered.wait(10)
+    writer.entered.wait(240)
     with pytest.raises(AppendUnknown, match="the deadline passed"):
         queue.commit(some(1), group=False, deadline=Deadline.after(0.05))
     writer.open.set()
@@ -234,7 +234,7 @@ def test_a_commit_waits_as_long_as_its_most_patient_caller() -> None:
     queue = CommitQueue(write)
     writer.open.clear()
     first = in_threads(lambda: queue.commit(some(1), group=False, deadline=soon()))
-    writer.entered.wait(10)
+    writer.entered.wait(240)
     patient, hasty = Deadline.after(600), soon()
     others = in_threads(lambda: queue.commit(some(1), group=False, deadline=patient))
     wait_until(lambda: queue._waiting and queue._waiting[0].event_count == 1)
@@ -291,7 +291,7 @@ def test_the_others_of_a_commit_whose_writer_is_interrupted_hear_unknown() -> No
     queue = CommitQueue(writer)
     writer.open.clear()
     first = in_threads(lambda: queue.commit(some(1), group=False, deadline=soon()))
-    writer.entered.wait(10)
+    writer.entered.wait(240)
     others = in_threads(*[lambda: queue.commit(some(1), group=False, deadline=soon())] * 3)
     wait_until(lambda: queue._waiting and queue._waiting[0].event_count == 3)
 

@@ -47,7 +47,7 @@ def test_a_stop_reaches_every_stream():
 
     class UntilStopped(Stream):
         def drain(self, *, stop: threading.Event, **_: object) -> object:
-            return stop.wait(timeout=60)
+            return stop.wait(timeout=240)
 
     timer = threading.Timer(0.05, stop.set)
     timer.start()

@@ -243,7 +243,7 @@ def test_the_resident_shipper_serves_the_successor_of_a_fork(
         wait_for(lambda: "late" in values(store))
     finally:
         stop.set()
-        thread.join(30)
+        thread.join(240)
     assert values(store) == ["both", "late", "ours", "theirs"]
 
 
@@ -331,7 +331,7 @@ def test_two_who_move_one_fork_at_once_move_each_record_once(
             is_moved.wait(1.0)  # in vain where the other one is kept out
 
     def ship_beside() -> None:
-        assert is_moving.wait(60)
+        assert is_moving.wait(240)
         with suppress(LockTimeout):
             LogShipper(log, stream, second.archive, second.alarms).ship_next()
         is_moved.set()
@@ -339,6 +339,6 @@ def test_two_who_move_one_fork_at_once_move_each_record_once(
     beside = threading.Thread(target=ship_beside)
     beside.start()
     LogShipper(log, stream, second.archive, second.alarms, beat=beat).ship_next()
-    beside.join(60)
+    beside.join(240)
     ship_all(second)
     assert values(store) == sorted(["both", "one", *(f"two{s}-{n}" for s in range(2) for n in range(5))])

@@ -202,7 +202,7 @@ def test_while_the_store_keeps_one_log_waiting_the_others_are_shipped(folder: Fo
         if name == "put_if_absent" and key.startswith(f"{ROOT}/{broken}/"):
             asked.append(key)
             if len(asked) > 1:
-                answer.wait(60)
+                answer.wait(240)
 
     folder.store.faults.append(Fault("put_if_absent", "unavailable", f"{ROOT}/{broken}/"))
     folder.store.before_call = hang
@@ -282,5 +282,5 @@ class resident:  # noqa: N801  it reads as a verb
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()
-        self._thread.join(60)
+        self._thread.join(240)
         assert not self._thread.is_alive()

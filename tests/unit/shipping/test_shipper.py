@@ -380,7 +380,7 @@ def run_until(host: SpoolHost, store: MemoryStore, objects: int) -> None:
     store.before_call = enough
     thread = threading.Thread(target=host.shipper().run, args=(stop,))
     thread.start()
-    thread.join(30)
+    thread.join(240)
     assert not thread.is_alive()
     store.before_call = None
 
@@ -402,7 +402,7 @@ def test_the_resident_shipper_waits_while_another_one_holds_the_folder(host: Spo
         thread.join(0.2)
         assert puts(store) == []
         stop.set()
-        thread.join(10)
+        thread.join(240)
     assert not thread.is_alive()
 
 

@@ -70,7 +70,7 @@ def test_while_a_resident_shipper_is_alive_it_does_the_work(host: SpoolHost, sto
         )  # fmt: skip
     finally:
         stop.set()
-        thread.join(10)
+        thread.join(240)
     assert values(store) == ["a"]
 
 
@@ -186,12 +186,12 @@ def test_a_forked_child_does_not_wait_for_a_thread_of_its_parent(host: SpoolHost
     def hold(name: str, key: str) -> None:
         if name == "put_if_absent" and key.endswith(".seg"):
             looking.set()
-            go_on.wait(30)
+            go_on.wait(240)
 
     store.before_call = hold
     leader = threading.Thread(target=wait, args=(host, log_id, ranges[-1].next), kwargs={"seconds": 30})
     leader.start()
-    assert looking.wait(30)
+    assert looking.wait(240)
     child = os.fork()
     if child == 0:
         try:
@@ -203,7 +203,7 @@ def test_a_forked_child_does_not_wait_for_a_thread_of_its_parent(host: SpoolHost
             os._exit(1)
     _, status = os.waitpid(child, 0)
     go_on.set()
-    leader.join(30)
+    leader.join(240)
     assert os.waitstatus_to_exitcode(status) == 0
     assert values(store) == ["a"]
 
@@ -215,7 +215,7 @@ def test_a_deadline_is_kept_though_the_store_does_not_answer(host: SpoolHost, st
     def hang(name: str, key: str) -> None:
         if name == "put_if_absent" and key.endswith(".seg"):
             asked.set()
-            assert answer.wait(60)
+            assert answer.wait(240)
 
     store.before_call = hang
     with pytest.raises(AppendUnknown, match="not in the store in time"):
@@ -261,7 +261,7 @@ def test_what_an_attempt_said_to_others_is_not_said_again(host: SpoolHost, store
     def hang(name: str, key: str) -> None:
         if name == "put_if_absent" and key.endswith(".seg"):
             asked.set()
-            assert answer.wait(60)
+            assert answer.wait(240)
 
     store.faults.append(Fault("put_if_absent", "refused", ".seg"))
     store.before_call = hang
@@ -303,7 +303,7 @@ def test_the_resident_shipper_passes_over_a_holder_that_does_not_breathe(host: S
     # The lock is free now: it takes it.
     wait_for(lambda: somebody_ships(host.folder))
     stop.set()
-    thread.join(60)
+    thread.join(240)
     assert not thread.is_alive()
 
 

@@ -243,7 +243,7 @@ def test_a_file_that_is_being_opened_while_another_thread_forks_is_closed_in_the
     lock = FileLock(path, open_file=slow_open)
     thread = threading.Thread(target=lock.try_acquire)
     thread.start()
-    opened.wait(60)
+    opened.wait(240)
     child = os.fork()
     if child == 0:
         os._exit(1 if path in _open_files() else 0)
