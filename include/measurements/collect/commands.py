@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import os
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from include.common.command_options import (
@@ -16,7 +19,8 @@ from include.common.command_options import (
 from include.counts.ledger import StageLedger
 from include.measurements import batch_manifest
 from include.measurements.collect import announcements, composition, config
-from include.measurements.collect.errors import SyncCancelled
+from include.measurements.collect.errors import HostRefused, SyncCancelled
+from include.measurements.machine_faults import is_machine_fault
 from spool.command_line import Output, Verb
 from spool.command_line.exit_codes import worst
 from spool.errors import SettingsError, SpoolError
@@ -29,16 +33,18 @@ def _sync(options: argparse.Namespace, output: Output) -> int:
         raise SettingsError(f"unknown host {sorted(unknown)[0]!a}", hint=f"known are {', '.join(sorted(hosts))}")
     options.state.mkdir(parents=True, exist_ok=True)
     errors: list[SpoolError] = []
+    defects: list[Exception] = []
     with StageLedger(options.state, options.installation) as ledger:
         for collector in (hosts[name] for name in options.host or hosts):
             try:
-                summary = composition.sync_one(
-                    collector,
-                    options.state,
-                    ledger,
-                    events_of("spillway/collectors"),
-                    _announcements(options.announcements),
-                )
+                with _apart(defects):
+                    summary = composition.sync_one(
+                        collector,
+                        options.state,
+                        ledger,
+                        events_of("spillway/collectors"),
+                        _announcements(options.announcements),
+                    )
             except SyncCancelled:
                 raise
             except SpoolError as error:
@@ -46,7 +52,32 @@ def _sync(options: argparse.Namespace, output: Output) -> int:
                 output.error(error, about={"collector": collector.id})
             else:
                 output.fields({**dataclasses.asdict(summary), "batches": len(summary.batches)})
+    if defects:
+        raise defects[0]
     return worst(errors)
+
+
+@contextmanager
+def _apart(defects: list[Exception]) -> Iterator[None]:
+    """Make whatever else goes wrong at one host an error of that host; a fault of the machine is every host's."""
+    try:
+        yield
+    except SpoolError:
+        raise
+    except OSError as error:
+        if is_machine_fault(error):
+            raise
+        # Without the path: a name that was not sanitized may give away what is in it.
+        message = f"{os.strerror(error.errno or 0)} ({type(error).__name__})"
+        raise HostRefused(message, hint="look at the host's folders below the state folder") from None
+    except MemoryError:
+        raise
+    except Exception as error:
+        defects.append(error)
+        raise HostRefused(
+            f"a defect of this program: {type(error).__name__}",
+            hint="the other hosts have their turn; run it again with --verbose and report what it prints",
+        ) from None
 
 
 def _announce(options: argparse.Namespace, output: Output) -> int:

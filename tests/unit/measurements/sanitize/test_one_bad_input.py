@@ -65,17 +65,60 @@ def test_a_fault_of_the_machine_ends_the_run_and_moves_nothing(
     assert (raw.run().sanitized, raw.counts().difference) == (1, 0)
 
 
+@pytest.mark.parametrize("bad", ["x", "y", "z"])
 @pytest.mark.parametrize(
     ("error", "reason"), [(PermissionError(errno.EACCES, "x"), "unreadable"), (ValueError("1.2.3.4"), "unexpected")]
 )
 def test_whatever_else_goes_wrong_with_a_report_is_a_verdict_on_it(
-    raw: RawBatches, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception, reason: str
+    raw: RawBatches,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    error: Exception,
+    reason: str,
+    bad: str,
 ) -> None:
-    raw.drop("north/b1", {"x": report(PLAIN), "y": report(PLAIN)})
-    failing(monkeypatch, "x", error)
+    raw.drop("north/b1", {name: report(PLAIN) for name in "xyz"})
+    failing(monkeypatch, bad, error)
     raw.run()
-    assert raw.places() == {"north/b1/x": [f"errored/{reason}"], "north/b1/y": ["staging"]}
+    states = {name: "staging" for name in "xyz"} | {bad: f"errored/{reason}"}
+    assert raw.places() == {f"north/b1/{name}": [state] for name, state in states.items()}
     assert "1.2.3.4" not in caplog.text
+
+
+def without_manifest(batch: Path) -> None:
+    batch.with_name(batch.name + ".manifest").unlink()
+    batch.with_name(batch.name + ".manifest").mkdir()
+
+
+def with_damaged_manifest(batch: Path) -> None:
+    batch.with_name(batch.name + ".manifest").write_bytes(b"\xff")
+
+
+def with_unknown_file(batch: Path) -> None:
+    (batch / ".nfs0001").touch()
+
+
+def with_link(batch: Path) -> None:
+    (batch / "x").unlink()
+    (batch / "x").symlink_to("/etc/hostname")
+
+
+def with_pipe(batch: Path) -> None:
+    (batch / "x").unlink()
+    os.mkfifo(batch / "x")
+
+
+@pytest.mark.parametrize("bad", ["b1", "b2", "b3"])
+@pytest.mark.parametrize("spoil", [without_manifest, with_damaged_manifest, with_unknown_file, with_link, with_pipe])
+def test_a_batch_that_cannot_be_read_is_refused_and_the_two_others_are_sanitized(
+    raw: RawBatches, spoil: Callable[[Path], None], bad: str
+) -> None:
+    for batch in ("b1", "b2", "b3"):
+        raw.drop(f"north/{batch}", {"x": report(PLAIN)})
+    spoil(raw.state / "raw/north" / bad)
+    summary = raw.run()
+    assert (summary.sanitized, summary.refused) == (2, [f"north/{bad}"])
+    assert all(raw.places()[f"north/{batch}/x"] == ["staging"] for batch in {"b1", "b2", "b3"} - {bad})
 
 
 def test_a_report_whose_name_is_as_long_as_names_can_be_is_sanitized(raw: RawBatches) -> None:
