@@ -72,12 +72,10 @@ def _apart(defects: list[Exception]) -> Iterator[None]:
         raise HostRefused(message, hint="look at the host's folders below the state folder") from None
     except MemoryError:
         raise
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  the other hosts have their turn before the command ends with it
         defects.append(error)
-        raise HostRefused(
-            f"a defect of this program: {type(error).__name__}",
-            hint="the other hosts have their turn; run it again with --verbose and report what it prints",
-        ) from None
+        hint = "run it again with --verbose and report what it prints"
+        raise HostRefused(f"a defect of this program: {type(error).__name__}", hint=hint) from None
 
 
 def _announce(options: argparse.Namespace, output: Output) -> int:

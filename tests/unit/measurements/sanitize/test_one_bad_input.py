@@ -80,7 +80,7 @@ def test_whatever_else_goes_wrong_with_a_report_is_a_verdict_on_it(
     raw.drop("north/b1", {name: report(PLAIN) for name in "xyz"})
     failing(monkeypatch, bad, error)
     raw.run()
-    states = {name: "staging" for name in "xyz"} | {bad: f"errored/{reason}"}
+    states = dict.fromkeys("xyz", "staging") | {bad: f"errored/{reason}"}
     assert raw.places() == {f"north/b1/{name}": [state] for name, state in states.items()}
     assert "1.2.3.4" not in caplog.text
 
