@@ -11,15 +11,19 @@ from sqlalchemy import Connection, Engine, select, text, update
 
 from include.database.connection import transaction
 from include.database.tables import DEAD_LETTERS, OUTBOX
+from include.dead_letters import commands
+from include.dead_letters.__main__ import main
 from include.dead_letters.letters import PAYLOAD_BYTES_MAX, StoredLetter, Unprocessed, put_letter
 from include.dead_letters.sql_letters import SqlDeadLetters, WayBack
 from include.dead_letters.ways_back import WAYS_BACK
 from include.outbox.refused_rows import refused_row
 from include.outbox.write import put
+from spool.command_line import ExitCode
 from spool.dead_letters.port import Decision, LetterFilter, demand_all_done, requeue_all
 from spool.errors import CorruptRecord, EventRefused, LetterRefused
 from spool.event import Event
 from spool.settings import StreamSettings
+from tests.support import mariadb
 from tests.support.killed_child import run_until_killed
 from tests.support.sql_letters_place import FEATURE, SqlPlace, into_the_inbox
 from tests.support.waiting import wait_for
@@ -131,6 +135,30 @@ def test_a_refused_row_of_the_outbox_goes_back_as_the_event_it_was(place: SqlPla
     [after] = rows_of_the_outbox(place)
     assert after | {"id": 0} == before | {"id": 0}
     json.dumps(letters.show(letter_id).document)
+
+
+def test_the_command_line_lists_requeues_and_discards(
+    place: SqlPlace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SPILLWAY_DATABASE_URI", mariadb.uri(place.database.raw_connection))
+    monkeypatch.setattr(commands, "WAYS_BACK", {FEATURE: into_the_inbox})
+    first, second = place.put(1), place.put(2)
+
+    def rows(*arguments: str) -> tuple[int, list[dict[str, object]]]:
+        code = main([*arguments, "--json"])
+        return code, [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+    code, listed = rows("list", "--feature", FEATURE, "--state", "open")
+    assert (code, [row["id"] for row in listed]) == (ExitCode.DONE, [first, second])
+    assert rows("show", first)[1][0]["document"] == {"subject": "change 1"}
+    assert rows("discard", second, "--reason", "unwanted")[1][0]["dry_run"] is True
+    assert rows("discard", second, "--reason", "unwanted", "--execute")[1][0]["state"] == "discarded"
+    assert [row["id"] for row in rows("requeue", "--all")[1]] == [first]
+    assert place.sent() == []
+    assert [row["id"] for row in rows("requeue", "--all", "--execute")[1]] == [first]
+    assert place.sent() == ["payload 1"]
+    assert rows("requeue", second)[0] == ExitCode.FAILED
+    assert rows("requeue", "--all", "--execute")[1] == [{"letters": 0, "dry_run": False}]
 
 
 def test_two_operators_at_once_send_a_letter_once(place: SqlPlace) -> None:
