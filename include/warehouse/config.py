@@ -20,6 +20,7 @@ from spool.errors import SettingsError
 
 DEFAULT_FILE = Path(__file__).parents[2] / "config" / "warehouse.yml"
 FORMAT_VERSION = 1
+FOLDER_VARIABLE, DEFAULT_FOLDER = "SPILLWAY_WAREHOUSE", "/var/lib/spillway/warehouse"
 INSTALLATIONS_MAX = 1000
 TABLES_MAX = 1000
 SNAPSHOTS_MAX = 10_000
@@ -176,6 +177,14 @@ class WarehouseConfig:
     @property
     def target(self) -> Target:
         return self.file.target
+
+    def target_of(self, kind: str, environment: Mapping[str, str] = os.environ) -> Target:
+        """The target of the file, or with a kind the one of that kind; its defaults where the file has another."""
+        if not kind or kind == self.target.kind:
+            return self.target
+        if kind == "exasol":
+            return ExasolTarget(kind="exasol")
+        return DuckdbTarget(folder=Path(environment.get(FOLDER_VARIABLE, DEFAULT_FOLDER)))
 
     def installation(self, name: str) -> Installation:
         """SettingsError names the known ones."""

@@ -44,7 +44,7 @@ class SourceDatabase:
     def _run(connection: Any, sql: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
         try:
             cursor = connection.cursor()
-            cursor.execute(sql, values or None)
+            cursor.execute(sql, tuple(values) or None)
             connection.commit()
             return list(cursor.fetchall() or ())
         finally:

@@ -52,3 +52,7 @@ class Limits(NamedTuple):
 
     decimal_digits: int
     text_characters: int | None = None
+
+
+DUCKDB_LIMITS = Limits(decimal_digits=38)
+EXASOL_LIMITS = Limits(decimal_digits=36, text_characters=2_000_000)

@@ -23,7 +23,7 @@ import duckdb
 
 from include.common.atomic_files import fsync_file, fsync_folder
 from include.warehouse.column_types.digest import Digest
-from include.warehouse.column_types.mapped_column import Limits, MappedColumn
+from include.warehouse.column_types.mapped_column import DUCKDB_LIMITS, MappedColumn
 from include.warehouse.errors import WarehouseRefused, WarehouseUnavailable
 from include.warehouse.target.duckdb_catalog import CatalogChange, CatalogRow, DuckdbCatalog, current, name
 from include.warehouse.target.duckdb_files import DuckdbFiles, ProducerFailed, parquet
@@ -64,7 +64,7 @@ class DuckdbTarget:
     """See WarehouseTarget. `folder` is made where it is missing."""
 
     name = "duckdb"
-    limits = Limits(decimal_digits=38)
+    limits = DUCKDB_LIMITS
 
     def __init__(self, folder: Path, *, memory_mb: int = 512, threads: int = 2, readers_s: float = READERS_S) -> None:
         self._folder = folder
