@@ -48,17 +48,9 @@ from include.measurements.sanitize.yaml_document import DocumentLimits
 
 SETTINGS = config.load()
 WORDS = [
-    "content",
-    '<div class="x">',
-    "</div>",
-    "Über",
-    "naïve",
-    "function(){return [1,2];}",
-    "\n",
-    "\t",
-    "日本",
+    "content", '<div class="x">', "</div>", "Über", "naïve", "function(){return [1,2];}", "\n", "\t", "日本",
     "&amp;",
-]
+]  # fmt: skip
 WORDS += [
     "the",
     "of",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -151,4 +152,57 @@ def test_the_question_to_the_numbers_names_the_report_whose_documents_are_missin
     assert row[3:] == ("north/b1/b", 2, 1, 0, 0)
     state.folders.move("north/b1/b", "imported", "reports")
     state.import_reports(MemoryMeasurements())
+    assert state.open_counts() == []
+
+
+def reasons(page: str) -> set[str]:
+    return set(re.findall(r"^\| `(\w+)` \|", (RUNBOOKS / page).read_text(encoding="utf-8"), re.MULTILINE))
+
+
+def test_every_reason_of_a_report_in_errored_is_explained() -> None:
+    code = "".join(
+        path.read_text(encoding="utf-8")
+        for room in ("load", "publish")
+        for path in sorted((REPOSITORY / "include/measurements" / room).rglob("*.py"))
+    )
+    code += (REPOSITORY / "include/measurements/verdicts.py").read_text(encoding="utf-8")
+    raised = set(re.findall(r'MeasurementReportRefused\(\s*"(\w+)"', code))
+    assert len(raised) > 5
+    assert raised - reasons("errored-measurement-reports.md") == set()
+
+
+def test_a_report_in_errored_goes_back_by_the_commands_of_its_page(state: MeasurementState) -> None:
+    name = state.stage_report("north/b1/r.yamloo")
+    whole = state.folders.path("staging", name).read_text()
+    state.folders.path("staging", name).write_text("--- {test_name: x}\n--- {a: " + "[" * 95 + "]" * 95 + "}\n")
+    state.stage_report("north/b1/other")
+    state.postprocess()
+    assert state.states()[name] == ["errored"]
+    page = (RUNBOOKS / "errored-measurement-reports.md").read_text(encoding="utf-8")
+    dry_run, send_back = [command for command in commands(page) if " redrive " in command]
+    assert shell(dry_run, state.folders.root) == 0
+    assert state.states()[name] == ["errored"]
+    assert shell(send_back, state.folders.root) == 0
+    assert state.states()[name] == ["staging"]
+    state.folders.path("staging", name).write_text(whole)
+    state.postprocess()
+    assert state.states() == {name: ["reports"], "north/b1/other": ["reports"]}
+    assert state.open_counts() == []
+
+
+def test_a_lost_database_is_filled_again_from_imported(state: MeasurementState) -> None:
+    names = [state.stage_report(f"north/b1/{name}") for name in "ab"]
+    state.postprocess()
+    lost = MemoryMeasurements()
+    state.import_reports(lost)
+    state.publish()
+    page = (RUNBOOKS / "mongodb.md").read_text(encoding="utf-8")
+    [line] = [line for line in page.splitlines() if "The database is lost" in line]
+    source, target = re.findall(r"`(\w+)/`", line)
+    shutil.copytree(state.folders.root / source, state.folders.root / target, dirs_exist_ok=True)
+    shutil.rmtree(state.folders.root / source / "north")
+    again = MemoryMeasurements()
+    state.import_reports(again)
+    assert (again.reports, again.measurements) == (lost.reports, lost.measurements)
+    assert state.states() == {name: ["imported"] for name in names}
     assert state.open_counts() == []

@@ -56,6 +56,7 @@ def test_what_is_not_said_has_its_default(tmp_path):
         ("root", None, "root: is missing"),
         ("root", "Upper", "root: must be lower-case letters, digits and _"),
         ("checkpoint_partitions", 0, "checkpoint_partitions: must be above 0"),
+        ("streams.events.seal_bytes", 2**26 + 1, "streams.events.seal_bytes: must be at most 67,108,864"),
         ("streams", {}, "streams: names no stream"),
         ("streams", [], "streams: expected a mapping, is []"),
         ("surprise", 1, "surprise: unknown key"),
