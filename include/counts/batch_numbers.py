@@ -1,8 +1,8 @@
 """
 The book by number alone: `<state>/stage_numbers.sqlite`, for what is too many to name, such as rows, mails or changes.
 
-A stage notes the numbers of a whole batch under the batch's key. They are absolute: a batch that is done again, because
-a process died or somebody cleared the task, replaces its own numbers and adds nothing.
+A stage notes the numbers of a whole batch under the key of the batch. They are absolute: a batch that is done again,
+because a process died or the task was cleared, replaces its own numbers and adds nothing.
 
     note("f", "s", key, Numbers(500))                             before the work, where the source cannot be read again
     note("f", "s", key, Numbers(500, count_out=498, errored=2))   after its effect

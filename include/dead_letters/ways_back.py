@@ -7,4 +7,6 @@ from collections.abc import Mapping
 from include.dead_letters.sql_letters import WayBack
 from include.outbox import refused_rows
 
-WAYS_BACK: Mapping[str, WayBack] = {refused_rows.FEATURE: refused_rows.back_into_the_outbox}
+WAYS_BACK: Mapping[str, WayBack] = {
+    refused_rows.FEATURE: refused_rows.back_into_the_outbox,
+}

@@ -1,4 +1,4 @@
-"""The status of this host: what the tasks publish and the pages show. Reading it opens one small file a section."""
+"""The status of this host: what the tasks publish and the pages show. Reading it opens one small file per section."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """
 The sections as files: `<spool folder>/_status/<name>.json`, each replaced atomically.
 
-A section is published by one task and read by anybody on the host. A reader sees the old one or the new one. What could
-not be taken keeps its last rows and says why: an outage must not hide what was known before it.
+A section is published by one task and read by every process of the host. A reader sees the old one or the new one. A
+section that could not be taken keeps its last rows and says why: an outage must not hide what was known before it.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from spool.status.section import NAME, Section, decode, encode
 LOGGER = logging.getLogger(__name__)
 
 FOLDER = "_status"
-# Rows and texts are bounded (section.py); what is larger is none of ours, and is not read.
+# Rows and texts are bounded (section.py); a larger file is not one of ours, and is not read.
 FILE_BYTES_MAX = 16 * 1024 * 1024
-# The task runs every five minutes; after three of them somebody should look.
+# The task runs every five minutes; after three missed runs an operator should look.
 STALE_S = 900.0
 
 
