@@ -18,6 +18,7 @@ PROGRAMS = (
     "sanitize",
     "measurements",
     "collectors",
+    "outbox",
 )
 
 

@@ -158,7 +158,7 @@ class Batches:
         mine = select(OUTBOX.c.id, size).where(OUTBOX.c.stream == self._stream)
         chosen: list[int] = []
         total_bytes = 0
-        for row_id, size_bytes in connection.execute(mine.order_by(OUTBOX.c.id).limit(BATCH_EVENTS_MAX)):
+        for row_id, size_bytes in connection.execute(mine.order_by(OUTBOX.c.id).limit(BATCH_EVENTS_MAX)).all():
             total_bytes += size_bytes
             if chosen and total_bytes > BATCH_BYTES_MAX:
                 break
@@ -171,7 +171,7 @@ class Batches:
             return []
         wanted = set(ids)
         mine = select(*_ROW_COLUMNS).where(OUTBOX.c.stream == self._stream, OUTBOX.c.id.between(ids[0], ids[-1]))
-        return [row for row in connection.execute(mine.order_by(OUTBOX.c.id)) if row.id in wanted]
+        return [row for row in connection.execute(mine.order_by(OUTBOX.c.id)).all() if row.id in wanted]
 
     def _under_way(self, connection: Connection, row: Row[Any]) -> Batch | None:
         if row.ids is None:

@@ -1,7 +1,7 @@
 """
 The drain of the outbox killed at every step, the database and the object store away in turn: each event once in Kafka.
 
-MariaDB and the broker are real. The series kills 20 times at each step (5 times at some, in `make test`), and meanwhile
+MariaDB and the broker are real. The series kills 20 times at each step (3 times at some, in `make test`), and meanwhile
 changes are committed that emit events, some of which the spool refuses.
 """
 
@@ -48,7 +48,7 @@ pytestmark = [
 ]
 
 KEYS, BATCH, LIMIT_BYTES = 3, 2, 2_000
-KILLS = 20 if is_whole() else 5
+KILLS = 20 if is_whole() else 3
 POINTS = [name for name in failpoints.NAMES if name.startswith(("outbox.", "log.append.", "log.producers."))]
 # Passed once in a series, with the work at which it is passed.
 MET_ONCE = {
@@ -139,13 +139,12 @@ def test_the_steps_of_the_drain_are_among_the_points() -> None:
 @pytest.mark.series
 def test_each_change_is_in_kafka_once_and_in_order_through_kills_at_every_step(changes: Changes) -> None:
     for name in some([point for point in POINTS if point not in MET_ONCE]):
-        kills = 0
+        kills = tries = 0
         while kills < KILLS:
-            changes.commit(7)
-            if run_until_killed(changes.drain, name):
-                kills += 1
-            else:
-                assert kills, f"{name} is never passed"
+            changes.commit(4)
+            kills += run_until_killed(changes.drain, name)
+            tries += 1
+            assert tries <= 3 * KILLS, f"{name} is hardly ever passed"
         changes.drain()
         changes.check()
     changes.world.ship()
