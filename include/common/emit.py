@@ -10,7 +10,7 @@ Emit = Callable[[FeatureEvent], None]
 """
 Takes one event: keys, counts and ids; never contents, never secrets.
 
-Durable when it returns. A process that dies right after it emits the same again: at least once, never lost.
+Durable when it returns. A process that dies right after the append emits the event again: at least once, never lost.
 """
 
 

@@ -2,7 +2,7 @@
 The book by name: `<state>/stage_ledger.sqlite`, beside the files that it lists.
 
 A stage notes an item before it touches it and settles it after its effect. A process killed in between leaves the
-item open; the next run asks for open items, looks where each lies, and settles it. So no item is counted twice or
+item open; the next run asks for open items, looks where each is, and settles it. So no item is counted twice or
 never, whenever the process dies. Counts are sums of these notes, hence may be sent on (table.py) any number of times.
 
     taken ── settle ──> out | quarantined | errored          an item that comes again later is a new pass

@@ -73,7 +73,7 @@ def demand_current(database: Engine) -> None:
 
 
 def schema_differences(connection: Connection) -> list[str]:
-    """What of our tables is not as `METADATA` says; other tables of the database are nobody's business here."""
+    """What of our tables is not as `METADATA` says; other tables of the database are ignored."""
     ours = set(METADATA.tables)
 
     def is_ours(entry: object, name: str | None, kind: str, reflected: bool, compared: object) -> bool:
@@ -115,7 +115,7 @@ def _run(connection: Connection, revision: str) -> None:
         cause = error if isinstance(error, SpoolError) else f"{type(error).__name__}: {error}"
         raise MigrationFailed(
             f"revision {revision} did not finish, the schema is at {at}: {cause}",
-            hint="fix what the message names, then run the upgrade again: it goes on from there",
+            hint="fix what the message names, then run the upgrade again: it continues from there",
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""What a demo load is: the request, checked, whoever made it (Airflow's form, REST, the command line)."""
+"""What a demo load is: the request, checked, whether it comes from Airflow's form, REST or the command line."""
 
 from __future__ import annotations
 

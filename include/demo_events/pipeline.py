@@ -2,11 +2,11 @@
 Append a demo load: generate -> append -> count.
 
 At `disk` one append follows the other, so that a key keeps its order. At `s3` each append waits for an object, half a
-second that all share who wait at the same time: there many are under way, and the order of a key holds within an
-append only.
+second shared by all appends that wait at the same time: there many are under way, and a key keeps its order within
+an append only.
 
-An append that wrote nothing (the log is locked, the disk is full) is tried again for a while; one whose outcome is
-unknown ends the load, because a second copy would be a double that nobody asked for.
+An append that wrote nothing (the log is locked, the disk is full) is retried for a while; one whose outcome is
+unknown ends the load, because a second copy would be an unwanted duplicate.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
 LOGGER = logging.getLogger(__name__)
 
 PROGRESS_EVERY_S = 5.0
-# How often an append that wrote nothing is tried again, and how long it rests before: one minute in all.
+# How often an append that wrote nothing is retried, and the pause before each retry: one minute in all.
 TRIES_MAX = 30
 REST_S = 2.0
-# Two seals a second serve all who wait: 128 appends a second, with a thread each.
+# Two seals a second serve all waiting appends: 128 appends a second, with a thread each.
 AT_ONCE_S3 = 64
 
 

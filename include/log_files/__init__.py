@@ -1,1 +1,1 @@
-"""Take lines of log files into a stream: only from allowed folders, one event a line, bounded."""
+"""Take lines of log files into a stream: only from allowed folders, one event per line, bounded."""

@@ -46,7 +46,7 @@ def choose(request: IntakeRequest, config: LogFilesConfig) -> Chosen:
 
 
 def _matches(pattern: str, config: LogFilesConfig) -> set[Path]:
-    # Refused before the disk is searched: nobody learns from an answer what lies elsewhere.
+    # Refused before the disk is searched: an error must not reveal what is elsewhere.
     fixed = Path(*_fixed_parts(pattern)).resolve()
     if not any(fixed.is_relative_to(root) for root in config.roots):
         roots = ", ".join(map(str, config.roots))

@@ -22,7 +22,7 @@ _ABSOLUTE = re.compile(r"/")
 
 @dataclass(frozen=True)
 class LogFilesConfig:
-    """`roots` are absolute folders with links resolved; only what lies below one of them is read."""
+    """`roots` are absolute folders with links resolved; only files below one of them are read."""
 
     roots: tuple[Path, ...]
     files_max: int

@@ -2,7 +2,7 @@
 Take in log files: choose -> read lines -> append -> count.
 
 An event is one line: key = the file's path (so that its lines keep their order), id = `<path>:<byte>` (so that a file
-taken in twice can be told by its ids), headers `log_file` and `log_byte`. A line above the stream's limit becomes
+taken in twice is recognised by its ids), headers `log_file` and `log_byte`. A line above the stream's limit becomes
 several events, the later ones with the header `log_part`; nothing is cut off.
 
 A file that turns out damaged, or has gone, while it is read is passed over from there on, and counted: what was read

@@ -101,7 +101,7 @@ def compare(folder: Path, manifest: Manifest) -> Difference:
 
 
 def hashed(folder: Path) -> dict[str, str]:
-    """The manifest of what lies below `folder` now; ManifestRefused for what is no regular file, or has no fit name."""
+    """The manifest of the files below `folder`; ManifestRefused for what is not a regular file or has an unfit name."""
     manifest: dict[str, str] = {}
     for path, file in _files(folder).items():
         if not _is_regular(file) or not is_safe_path(path):

@@ -1,5 +1,5 @@
 """
-Where a file that belongs to a measurement report lies: `<folder>/<report><suffix>`, such as its packed original.
+The path of a file that belongs to a measurement report: `<folder>/<report><suffix>`, such as its packed original.
 
 A report's own name may have every byte that a name can have, and may be called as the companion of another: `r` and
 `r.gz/x` are two reports of one batch. Where the place by name cannot be, it is `<folder>/<collector>/<batch>/~<hash of

@@ -2,8 +2,8 @@
 Errors of the measurements, leaves of the engine's tree.
 
     TerminalError
-    ├── MeasurementReportRefused  one report cannot go on; it is moved to errored/<reason>, the next one follows
-    ├── MeasurementReportsStuck   some reports can neither go on nor be moved to errored; the others went on
+    ├── MeasurementReportRefused  one report cannot be processed; it is moved to errored/<reason>, the next one follows
+    ├── MeasurementReportsStuck   some reports can neither be processed nor be moved to errored; all others were
     ├── MongoRefused              MongoDB will never do what is asked (credentials, command)
     └── RestoreRefused            the archived report cannot be restored as asked; nothing was changed
     TransientError

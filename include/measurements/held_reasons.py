@@ -2,7 +2,8 @@
 Why a measurement report is held: `reasons/<kind>/<reason>/<report>/reason.json`, apart from the report itself.
 
 The report's name is a folder here, so a name of any length fits, and no report can be taken for a reason. Until
-November 2026 a reason lay beside its report as `<report>.reason.json`; these are still read, and go with their report.
+November 2026 a reason was stored beside its report as `<report>.reason.json`; these are still read, and removed with
+their report.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ BESIDE_SUFFIX = ".reason.json"
 
 
 class HeldReasons:
-    """Of the held reports below `root`; their paths are given as they lie there."""
+    """Of the held reports below `root`; their paths are given below that root."""
 
     def __init__(self, folder: Path, root: Path) -> None:
         self._folder, self._root = folder, root

@@ -2,7 +2,7 @@
 Faults of the machine, apart from faults of the data.
 
 What is wrong with one batch or one measurement report is a verdict on it, and the next one follows. What is wrong
-with the machine would be wrong with each of them: the run ends, nothing is judged, and the next run goes on.
+with the machine would be wrong with each of them: the run ends, nothing is judged, and the next run continues.
 """
 
 from __future__ import annotations

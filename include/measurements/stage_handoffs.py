@@ -2,7 +2,7 @@
 What one stage put out against what the next one took in: nothing may get lost between them.
 
 A stage's own counts agree also where its output vanished before the next stage looked. So every measurement report
-that a stage put out must have been taken by the next one, or lie in the folder between them, or be held. Those that
+that a stage put out must have been taken by the next one, or be in the folder between them, or be held. Those that
 are in none of these places are counted as the difference of the row `<stage> to <next stage>`.
 """
 

@@ -3,7 +3,7 @@ The states of a measurement report are folders below one root, on one file syste
 
     raw ── sanitize ──> staging ── post-process ──> reports ── import ──> imported ── publish copies ──> public
      │                     └──────────────┬────────────┘
-     ├──> quarantine/<reason>             │      what may not go on until a person has looked at it
+     ├──> quarantine/<reason>             │      what may not be published until a person has looked at it
      └──────────────> errored/<reason> <──┘      what cannot go on as it is
     archive             the originals, gzipped, readable for the owner only; `archived` notes whose each is
 
@@ -41,7 +41,7 @@ class AnotherRun(TransientError):
 
 
 class StateFolders:
-    """Makes the folders that are missing; SettingsError where they do not lie on one file system."""
+    """Makes the folders that are missing; SettingsError if they are not on one file system."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -116,13 +116,13 @@ class StateFolders:
 
 
 def check_one_file_system(first: Path, *others: Path) -> None:
-    """SettingsError names the folder that lies elsewhere: a rename to it would be a copy that can stop half-way."""
+    """SettingsError names the folder that is elsewhere: a rename to it would be a copy that can stop half-way."""
     device = first.stat().st_dev
     for folder in others:
         if folder.stat().st_dev != device:
             raise SettingsError(
                 f"{folder} is not on the file system of {first}",
-                hint="states must lie on one file system: move the folder, or give another state folder",
+                hint="states must be on one file system: move the folder, or give another state folder",
             )
 
 

@@ -32,7 +32,7 @@ def sanitize(params: Mapping[str, Any]) -> dict[str, Any]:
             ledger=ledger,
             emit=measurement_state.events(SOURCE),
             limit=pipeline.Limit(conf["max_reports"], conf["seconds"]),
-            tell=lambda report: LOGGER.info("%s: %s %s", report.file, report.status, report.reason),
+            on_settled=lambda report: LOGGER.info("%s: %s %s", report.file, report.status, report.reason),
         )
         summary = pipeline.run(job)
     return dataclasses.asdict(summary) | {"refused": len(summary.refused)}

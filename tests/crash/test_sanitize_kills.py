@@ -65,7 +65,7 @@ def check_finished(raw: RawBatches) -> None:
 def test_every_failpoint_of_the_sanitizer_is_killed_at() -> None:
     assert FEATURE == "sanitize"
     declared = {name for name in failpoints.NAMES if name.startswith("sanitize.")}
-    assert declared == {*PER_REPORT, *PER_BATCH, *PER_ORIGINAL, "sanitize.redrive.moved", "sanitize.redrive.told"}
+    assert declared == {*PER_REPORT, *PER_BATCH, *PER_ORIGINAL, "sanitize.redrive.moved", "sanitize.redrive.emitted"}
 
 
 PASSES = {
@@ -117,7 +117,7 @@ def test_a_full_or_failing_disk_leaves_every_report_where_it_was_or_next(
     check_finished(raw)
 
 
-@pytest.mark.parametrize("name", ["sanitize.redrive.moved", "sanitize.redrive.told"])
+@pytest.mark.parametrize("name", ["sanitize.redrive.moved", "sanitize.redrive.emitted"])
 def test_a_kill_while_reports_are_sent_back_loses_none(tmp_path: Path, name: str) -> None:
     raw = dropped(tmp_path / "state")
     raw.run()

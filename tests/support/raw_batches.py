@@ -38,10 +38,10 @@ def report(*entries: str, test: str = "tcp_connect") -> bytes:
 
 @dataclass
 class RawBatches:
-    """`state` is the folder of states; `told` and `events` gather over all runs in this process."""
+    """`state` is the folder of states; `settled` and `events` gather over all runs in this process."""
 
     state: Path
-    told: list[Report] = field(default_factory=list)
+    settled: list[Report] = field(default_factory=list)
     events: list[tuple[str, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -71,7 +71,7 @@ class RawBatches:
                 settings=replace(config.load(), **settings),
                 ledger=ledger,
                 emit=lambda event: self.events.append((event.type, event.event_key())),
-                tell=self.told.append,
+                on_settled=self.settled.append,
             )
             return pipeline.run(change(job))
 

@@ -1,5 +1,5 @@
 """
-Announce and pull: a collector tells on the stream `collector_batches` that a batch is finished, and we fetch it.
+Announce and pull: a collector announces a finished batch on the stream `collector_batches`, and we fetch it.
 
 The announcement only says what to fetch and what it must hash to; the bytes come by the transport that is given, and
 a batch is pulled only while the host still lists it. So an announcement that comes twice, or late, does no harm.

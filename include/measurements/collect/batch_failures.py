@@ -55,7 +55,7 @@ class BatchFailures:
 
     @contextmanager
     def apart(self, what: str) -> Iterator[None]:
-        """Note a fault of `what`, a batch or a step, and go on; faults of the host or the machine are raised."""
+        """Note a fault of `what`, a batch or a step, and continue; faults of the host or the machine are raised."""
         try:
             yield
         except OF_THE_BATCH as error:

@@ -4,7 +4,8 @@ Batches that somebody puts into a folder of this machine: files below `<folder>/
 `<batch>.manifest` is a manifest as sha256sum makes it; an empty `<batch>.ready` says "as they are now". The marker
 comes last. Forgetting hashes again, as the gate does; changed files become the batch `<batch>_late1`.
 
-Whoever may write into the folder is not trusted: a batch or a marker that is a link, a pipe or a device is refused.
+Processes that may write into the folder are not trusted: a batch or a marker that is a link, a pipe or a device is
+refused.
 """
 
 from __future__ import annotations

@@ -61,10 +61,10 @@ _HINTS: Mapping[type[SpoolError], str] = {
     HostRefused: "compare user, key and known_hosts of this collector with its authorized_keys",
     GateRefused: "see docs/runbooks/collector-refuses.md; nothing was deleted",
     TransferRefused: "is rsync 3.2.4 or later, and rrsync, installed on both hosts?",
-    SyncCancelled: "run it again: it goes on where it stopped",
+    SyncCancelled: "run it again: it continues where it stopped",
     HostUnreachable: "is the host up, its port reachable from here?",
-    GateBusy: "the next try will do; if it lasts, look for a hanging collector_gate or a full disk on the host",
-    TransferFailed: "the next try goes on; the log above names the files",
+    GateBusy: "the next attempt should succeed; if not, look for a hanging collector_gate or a full disk on the host",
+    TransferFailed: "the next attempt continues; the log above names the files",
     DiskFull: "make space in the state folder; the files are still on the host",
 }
 

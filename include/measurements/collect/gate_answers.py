@@ -45,7 +45,7 @@ def offered_batches(text: str) -> list[str]:
     """
     The names in the answer to `list`, sorted, each once, as the host gives them: not one is a name of ours yet.
 
-    What is no text becomes `<its type>`, which no batch may be called: that one is refused, and the others go on.
+    What is not text becomes `<its type>`, which is not a valid name of a batch: it is refused, and the others are used.
     """
     lines = [line for line in _bounded("list", text, LIST_BYTES_MAX).split("\n") if line.strip()]
     if len(lines) > BATCHES_MAX:

@@ -1,4 +1,4 @@
-"""Where the batches of one collector lie on their way in."""
+"""The folders that the batches of one collector pass through on their way in."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Places:
 
     @classmethod
     def of(cls, state: Path, collector: str) -> Places:
-        """Makes the folders that are missing; SettingsError where they lie on different file systems."""
+        """Makes the folders that are missing; SettingsError if they are on different file systems."""
         StateFolders(state)
         for room in ("collecting", "collected"):
             # Originals: only the owner may look into them.

@@ -25,7 +25,7 @@ from include.measurements.collect.transport import BATCH_BYTES_MAX, BATCH_ENTRIE
 LOGGER = logging.getLogger(__name__)
 
 PARTIAL_FOLDER = ".rsync-partial"
-# Without a word from the host for so long, rsync gives up (exit code 30).
+# After this many seconds without data from the host, rsync gives up (exit code 30).
 SILENCE_S = 60
 CONNECT_S = 10
 # The gate hashes a whole batch for `manifest` and `forget`: 1 GB/s at best, 100 MB/s on old disks.

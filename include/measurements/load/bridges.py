@@ -82,7 +82,7 @@ def by_country(
     """
     {country: {bridge: [result, ...]}}, each sorted; the control country is none of the countries.
 
-    `connections` are plain TCP connections to the same bridges: the nearest from the same country is told beside.
+    `connections` are plain TCP connections to the same bridges: the nearest from the same country is listed beside.
     """
     controls = Nearest((o for o in observations if o.country == control_country), window)
     nearby = {

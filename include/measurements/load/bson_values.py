@@ -6,7 +6,7 @@ Any value YAML can give, as one that BSON and every MongoDB can hold.
     bytes                        text where it is UTF-8 without NUL, else {"data": base64, "format": "base64"}
     integer beyond 64 bits       {"data": digits, "format": "integer"}
     float, NaN, infinities       themselves
-    date with time               a date of BSON (milliseconds); one that in UTC lies before the year 1 or after 9999:
+    date with time               a date of BSON (milliseconds); one that in UTC is before the year 1 or after 9999:
                                  text, ISO 8601, as one without time
     set, tuple                   list; sets are sorted, so that one set has one form
     key with `.`, first `$`, %   the same with %2E, %24, %25 (and %00 for NUL): decoded by any URL library
@@ -23,7 +23,7 @@ from typing import Any
 
 from include.measurements.errors import MeasurementReportRefused
 
-# MongoDB allows 100 levels of a document; what lies around an entry takes a few.
+# MongoDB allows 100 levels of a document; what surrounds an entry takes a few.
 DEPTH_MAX = 90
 INTEGER_MIN, INTEGER_MAX = -(2**63), 2**63 - 1
 # Beyond this many bits Python refuses to write decimal digits (4300 of them); hexadecimal has no such limit.

@@ -3,7 +3,7 @@ What is changed in an entry on its way into the database, and only there: the pu
 
 Rules of the pipeline of 2014 (the aggregator that this feature succeeds):
 
-    all tests          what lies under `report` (reports of 2012) moves to the top
+    all tests          what is under `report` (reports of 2012) moves to the top
     http*              bodies of responses are left out
     http_requests      headers_diff, a set, becomes a list
     *traceroute        packets are left out

@@ -172,7 +172,7 @@ class MeasurementStore:
 
 
 def whole_measurement(database: Database[Document], identity: str) -> Document | None:
-    """The measurement with this id, put together again where it was stored in parts; None where there is none."""
+    """The measurement with this id, reassembled if it was stored in parts; None if there is none."""
     with mapped_errors():
         row: Document | None = database["measurements"].find_one({"_id": identity})
         if row is None or "oversize" not in row:

@@ -3,7 +3,7 @@ From a sanitized report to the database.
 
     staging ── postprocess: make the documents of the import (prepared_file.py) ──> reports
     reports ── import: write them to MongoDB (mongo_store.py) ──> imported
-    after an import: the table of blocked bridges is made anew (bridges.py)
+    after an import: the table of blocked bridges is rebuilt (bridges.py)
 
 Publishing (publish.py) copies from `imported`. stage.py has the order of effects of one report.
 """

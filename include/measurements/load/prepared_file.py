@@ -3,7 +3,7 @@ A report in the form in which it is imported: entries as BSON, made once by post
 
     entry document ... entry document | header document | trailer: offset of the header, 8 bytes, little-endian
 
-It lies in `<state>/prepared/` beside the state folders and is made anew whenever it is missing or belongs to another
+It is in `<state>/prepared/` beside the state folders and is rebuilt whenever it is missing or belongs to another
 file, so losing it costs time only. Entries carry no ids yet: these contain the hash of all entries, known at the end.
 """
 

@@ -4,12 +4,12 @@ One stage moves reports from one state folder to the next. For every report, in 
     1. take it into the counts
     2. act on it: make files, write to the database; may be repeated
     3. rename it into the next folder: from here on it is done
-    4. tell the event
+    4. emit the event
     5. settle the counts
 
 Whatever goes wrong with one report is a verdict on it: it ends in errored/<reason> instead of 2 and 3, and the next one
-follows. Faults of the machine, the database or the spool end the run, and judge nobody. A process that dies leaves the
-report in the first folder (then all is done again) or in the next (then the next run's recovery does 4 and 5).
+follows. Faults of the machine, the database or the spool end the run, and give no verdict. A process that dies leaves
+the report in the first folder (then all is done again) or in the next (then the next run's recovery does 4 and 5).
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ FEATURE = "measurements"
 EMPTY_FOLDERS_KEPT_S = 3600
 NAMED_MAX = 20
 
-STEPS = ("taken", "acted", "moved", "told", "settled")
+STEPS = ("taken", "acted", "moved", "emitted", "settled")
 failpoints.declare(*(f"{FEATURE}.{stage}.{step}" for stage in ("postprocess", "import") for step in STEPS))
 failpoints.declare("measurements.refused.moved")
 
@@ -107,9 +107,9 @@ class _Run:
             if self.folders.path(self.step.source, report).exists():
                 continue
             if any(self.folders.path(state, report).exists() for state in (self.step.target, *self.step.beyond)):
-                self._tell_out(report, self.step.recovered(report))
+                self._emit_out(report, self.step.recovered(report))
             elif self.folders.held_as(report):
-                self._tell_errored(report, "recovered")
+                self._emit_errored(report, "recovered")
             else:
                 LOGGER.error("%s: %s is in none of its folders; the counts stay open", self.step.name, report)
                 continue
@@ -127,7 +127,7 @@ class _Run:
             self._refuse(report, refused)
             return
         self._reach("moved")
-        self._tell_out(report, event)
+        self._emit_out(report, event)
         for name, value in vars(event).items():
             if isinstance(value, int) and not isinstance(value, bool):
                 self.summary.sums[name] = self.summary.sums.get(name, 0) + value
@@ -136,8 +136,8 @@ class _Run:
         if self.stuck:
             named = "; ".join(f"{report}: {why}" for report, why in islice(self.stuck.items(), NAMED_MAX))
             raise MeasurementReportsStuck(
-                f"{self.step.name}: {len(self.stuck)} can neither go on nor be moved to errored: {named}",
-                hint="look at the modes of these files and folders; the others went on",
+                f"{self.step.name}: {len(self.stuck)} can neither be processed nor be moved to errored: {named}",
+                hint="look at the modes of these files and folders; the others were processed",
             )
 
     def _refuse(self, report: str, refused: MeasurementReportRefused) -> None:
@@ -151,7 +151,7 @@ class _Run:
             self.stuck[report] = os.strerror(error.errno or 0)
             return
         failpoints.reach("measurements.refused.moved")
-        self._tell_errored(report, refused.reason)
+        self._emit_errored(report, refused.reason)
 
     def _move(self, report: str) -> None:
         try:
@@ -161,14 +161,14 @@ class _Run:
                 "collision", f"{self.step.target} has a report of this path already"
             ) from None
 
-    def _tell_out(self, report: str, event: FeatureEvent) -> None:
+    def _emit_out(self, report: str, event: FeatureEvent) -> None:
         self.emit(event)
-        self._reach("told")
+        self._reach("emitted")
         self.ledger.settle(FEATURE, self.step.name, {report: "out"})
         self._reach("settled")
         self.summary.out += 1
 
-    def _tell_errored(self, report: str, reason: str) -> None:
+    def _emit_errored(self, report: str, reason: str) -> None:
         self.emit(MeasurementReportErrored(report, stage=self.step.name, reason=reason))
         self.ledger.settle(FEATURE, self.step.name, {report: "errored"})
         self.summary.errored += 1

@@ -2,13 +2,13 @@
 The public mirror: imported reports, gzipped, with indexes and a page to browse them.
 
     public/reports/<country>/<report>.gz      each report of `imported`, whole
-    public/index.json, index.yaml             one row a report: what its header says, size, hash, address
+    public/index.json, index.yaml             one row per report: what its header says, size, hash, address
     public/bridges-by-country-code.json       from the last import
     public/index.html, browse.js, browse.css  the page
 
-Only regular files of `imported` are read, links never. A file goes in before the index that names it, and out after
-the index that does not; so whoever reads an index finds every file of it. Files are named by what they hold, made the
-same way each time, and not made again.
+Only regular files of `imported` are read, links never. Files are added before,
+and removed after, the index that lists them; so a reader of an index finds every file in it. A file's name is the hash
+of its contents; the same contents give the same file, which is not written again.
 """
 
 from __future__ import annotations
@@ -56,14 +56,14 @@ HEADER_FIELDS = (
     "data_format_version", "input_hashes", "report_id",
 )  # fmt: skip
 
-failpoints.declare(*(f"measurements.publish.{step}" for step in ("copied", "indexed", "told", "removed")))
+failpoints.declare(*(f"measurements.publish.{step}" for step in ("copied", "indexed", "emitted", "removed")))
 
 Row = dict[str, Any]
 
 
 @dataclass
 class PublishSummary:
-    """`unknown` files lie in public/reports, and no index names them: they are left alone and to be looked at."""
+    """`unknown` files are in public/reports, and no index names them: they are kept for inspection."""
 
     published: int = 0
     unchanged: int = 0
@@ -100,7 +100,7 @@ class _Publisher:
         self._write_indexes(rows, title)
         write_durably(self.folders.exports / PUBLISHED, json.dumps([*rows, *refused], sort_keys=True))
         failpoints.reach("measurements.publish.indexed")
-        self._tell(rows)
+        self._emit_published(rows)
         self._remove(rows)
         self.summary.unknown = sum(1 for _ in unknown_files(self.folders.public, rows))
         if self.summary.unknown:
@@ -121,7 +121,7 @@ class _Publisher:
             with verdict_on(report):
                 row = self._copied(report, source, stamp)
         except MeasurementReportRefused as refused:
-            # It stays imported: it is in the database. The mirror goes on without it.
+            # It stays imported: it is in the database. The mirror is published without it.
             LOGGER.warning("publish: %s: %s", report, refused)
             self.emit(MeasurementReportErrored(report, stage=STAGE, reason=refused.reason))
             self.ledger.settle("measurements", STAGE, {report: "errored"})
@@ -133,14 +133,14 @@ class _Publisher:
     def _is_current(self, known: Row) -> bool:
         return "refused" in known or (self.folders.public / known["path"]).is_file()
 
-    def _tell(self, rows: list[Row]) -> None:
+    def _emit_published(self, rows: list[Row]) -> None:
         """Events and counts of what is in the index by now, from this run or one that died after its index."""
         fresh = set(self.ledger.open_items("measurements", STAGE))
-        told = [row for row in rows if row["report_file"] in fresh]
-        for row in told:
+        published = [row for row in rows if row["report_file"] in fresh]
+        for row in published:
             self.emit(MeasurementReportPublished(row["report_file"], path=row["path"], sha256=row["sha256"]))
-        failpoints.reach("measurements.publish.told")
-        self.ledger.settle("measurements", STAGE, {row["report_file"]: "out" for row in told})
+        failpoints.reach("measurements.publish.emitted")
+        self.ledger.settle("measurements", STAGE, {row["report_file"]: "out" for row in published})
 
     def _copied(self, report: str, source: Path, stamp: str) -> Row:
         header = measurement_report.header(source)
@@ -190,7 +190,7 @@ class _Publisher:
             self.summary.removed += 1
         self.paths.keep_only(shown | stuck.keys())
         if stuck:
-            # In no index any more, but still there: whoever takes a report back has to know.
+            # In no index any more, but still there: a person who retracts a report has to know.
             first, cause = next(iter(stuck.items()))
             raise MeasurementReportsStuck(
                 f"{len(stuck)} files of the mirror cannot be removed, such as {first}: {cause.strerror}",

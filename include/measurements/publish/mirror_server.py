@@ -88,7 +88,7 @@ class _Server(ThreadingHTTPServer):
             self._free.release()
 
     def handle_error(self, request: object, client_address: object) -> None:
-        # A reader that went away. Its address is nobody's business.
+        # The reader disconnected. Its address is private.
         LOGGER.debug("a connection broke", exc_info=True)
 
 
@@ -132,5 +132,5 @@ class _Handler(BaseHTTPRequestHandler):
                 shutil.copyfileobj(file, self.wfile)
 
     def log_message(self, format: str, *args: object) -> None:
-        # Addresses of readers are nobody's business.
+        # Addresses of readers are private.
         LOGGER.debug("request answered: %s", args[1] if len(args) > 1 else "")

@@ -1,6 +1,6 @@
 """
-Where measurement reports lie below public/, and which files there are ours: `<state>/exports/public_paths`, one path a
-line.
+Where measurement reports are below public/, and which files there are ours: `<state>/exports/public_paths`, one path
+per line.
 
 A path is noted before its file is made and goes only after the file is gone. So a copy that no index names, because
 a process died, is known as ours and taken away; a file that somebody else put there is not.

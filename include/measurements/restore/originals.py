@@ -23,7 +23,7 @@ class RestorableOriginals:
 
     def report_of(self, archived: str) -> str:
         """
-        The report that this original made; RestoreRefused where there is no such original, or nobody can tell.
+        The report that this original made; RestoreRefused if there is no such original, or if it is ambiguous.
 
         What was noted at archiving decides. An archive of before the notes has only names; where a name fits two
         reports, the one that exists is meant.
@@ -42,7 +42,7 @@ class RestorableOriginals:
         return candidates[0]
 
     def latest_of(self, report: str) -> str:
-        """The last original that was archived for this report; RestoreRefused where there is none."""
+        """The last original that was archived for this report; RestoreRefused if there is none."""
         named = [packed.relative_to(self._originals.archive).as_posix() for packed in self._originals.copies(report)]
         for archived in reversed(named):
             if self._originals.noted_report(archived) == report:

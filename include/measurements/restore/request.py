@@ -6,7 +6,7 @@ What somebody asks for when they restore: one original, all of a rules version, 
     rules_version      every measurement report that this version of the rules made, some at a time
 
 Dry by default. A run over a version may be stopped and started again: it notes what it has restored, under the
-present rules and bridge map, and goes on behind it. One report that is refused does not stop the others.
+present rules and bridge map, and continues after it. One report that is refused does not stop the others.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def carry_out(request: RestoreRequest, restorer: Restorer, made_by: str) -> dict
     """
     Do it, or say what would be done.
 
-    made_by  tells the present rules and bridge map from others: what was restored by the same is not done again
+    made_by  distinguishes the present rules and bridge map from others: what was restored by the same is not done again
     RestoreRefused at the end of a run over a version names the reports that were refused.
     """
     if request.archived:

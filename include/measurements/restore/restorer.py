@@ -5,8 +5,8 @@ Sanitize archived originals again, and let the results replace what they had pro
     2. sanitize them there, in one run; each result goes to restoring/<id>/new
     3. take the old reports out of their states, into restoring/<id>/old
     4. take them out of the mirror, then out of the database
-    5. put the new ones where they belong: a sanitized one into staging, from where it goes on as any other; one that
-       today's rules hold into quarantine/<reason> or errored/<reason>: it is taken back
+    5. put the new ones where they belong: a sanitized one into staging, from where it continues like any other; one
+       that today's rules hold into quarantine/<reason> or errored/<reason>: it is taken back
     6. emit the events, remove restoring/<id>
 
 Nothing of an earlier try is used: a restore is the remedy for what should not be public, so it takes the rules and
@@ -49,7 +49,7 @@ class RestorePlan:
     What a restore replaces.
 
     state       the state folder of the measurement report, such as `imported` or `errored/too_deep`; empty where it
-                lies in none
+                is in none
     report_ids  in the database
     public      paths in the mirror
     """
@@ -196,7 +196,7 @@ class Restorer:
 
     def _replaced_places(self, report: str, archived: str) -> Iterator[Path]:
         """
-        Where the report lies that this original replaces.
+        Where the report is that this original replaces.
 
         A held one counts where it was made from the original, or is the original itself. Another original that waits
         for a person under the same path (a collision) stays: it may be the only copy.

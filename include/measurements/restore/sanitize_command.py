@@ -56,7 +56,7 @@ def _failure(ended: Ended) -> SpoolError:
 
 def made_by(bridges: Path) -> str:
     """
-    Tells what is sanitized with the present rules and this bridge map from what was sanitized with others.
+    Distinguishes what is sanitized with the present rules and this bridge map from what was sanitized with others.
 
     From the map's size and time: only the sanitizer reads what is in it, and it refuses a map that is missing.
     """

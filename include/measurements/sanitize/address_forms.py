@@ -2,7 +2,7 @@
 IP addresses of bridges in text, however they are spelled. forms.py lists the forms, each with an example.
 
 A number that stands for the whole address may stand for other things as well; it is taken for the address only where
-it equals one, which among four thousand million numbers happens by chance hardly ever.
+it equals one, which among four thousand million numbers almost never happens by chance.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _FOUR = re.compile(
 )
 _ARPA = re.compile(r"\.in-addr\.arpa", re.I)
 _PORT = re.compile(r"[:#][0-9]{1,5}(?![0-9])")
-# Elsewhere than behind a colon a number is the port only where the map has it.
+# A number that does not follow a colon is the port only if the map has it.
 _KNOWN_PORT = re.compile(r"(?:[.,;/|_-]|\]:| port | )([0-9]{1,5})(?![0-9])", re.I)
 _WHOLE = re.compile(
     r"(?:(?<![0-9A-Za-z])|(?<=[uU][0-9A-Fa-f]{4})|(?<=[xX%=][0-9A-Fa-f]{2}))"

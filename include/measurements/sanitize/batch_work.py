@@ -37,7 +37,7 @@ class Batch(NamedTuple):
 
 class NotedVerdict(NamedTuple):
     """
-    What is to become of a report, as it lies on disk.
+    What is to become of a report, as it is stored on disk.
 
     sha256    of the bytes that are in raw once the verdict is carried out
     """
@@ -60,7 +60,7 @@ class NotedVerdict(NamedTuple):
 class BatchWork:
     """
     folder   sanitizing/<collector>/<batch>
-    raw      where the batch lies
+    raw      where the batch is
     manifest path to sha256 of the originals
     """
 

@@ -44,7 +44,7 @@ def _run(options: argparse.Namespace, output: Output) -> int:
             ledger=ledger,
             emit=_events(),
             limit=pipeline.Limit(options.max_reports, options.max_seconds),
-            tell=_printer(output, advance),
+            on_settled=_printer(output, advance),
         )
         summary = pipeline.run(job)
     if not options.json:  # for a program the lines of the measurement reports say it all

@@ -19,7 +19,7 @@ from spool.errors import TerminalError, TransientError
 
 
 class BridgeMapRefused(TerminalError):
-    """Without a good map nobody can tell what is secret."""
+    """Without a valid map it is unknown what is secret."""
 
 
 class ArchiveDiffers(TerminalError):

@@ -1,7 +1,7 @@
 """
 Recognises documents that need no parser, because one like it was parsed before.
 
-The entries of a report differ in their values, hardly in their structure. So a document in the narrow YAML that
+The entries of a report differ in their values, rarely in their structure. So a document in the narrow YAML that
 ooniprobe writes is reduced to its outline: keys, dashes and indents; each value becomes nothing. If a document with
 the same outline was parsed and found good, this one is good too, and has the same structure:
 

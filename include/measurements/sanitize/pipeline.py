@@ -2,10 +2,10 @@
 One run: every batch whose manifest matches, every report of it, from `raw` to the state it belongs in.
 
     0. nothing waits in raw, nothing was begun: that is all
-    1. settings and bridge map are good, all states lie on one file system        else nothing is moved
+    1. settings and bridge map are good, all states are on one file system         else nothing is moved
     2. finish the batches an earlier run had begun
     3. for each batch of raw/<collector>/:
-         a. compare it with its manifest; one that differs is left alone and told
+         a. compare it with its manifest; one that differs is kept in place and reported
          b. note it as begun, take its reports into the counts
          c. for each report:
               i.    sanitize it, in the sandbox, into sanitizing/
@@ -13,11 +13,11 @@ One run: every batch whose manifest matches, every report of it, from `raw` to t
               iii.  write the verdict: from here on it is known what is to become of the report
               iv.   a sanitized one: replace the original in raw/ by the sanitized bytes
               v.    one rename: raw/ -> staging/, quarantine/<reason>/ or errored/<reason>/
-              vi.   tell the event, settle the counts, forget the verdict
+              vi.   emit the event, settle the counts, delete the verdict
          d. remove its empty folder, its manifest, and the note
 
-At every moment a report lies in exactly one state folder: only 3.c.v changes its state. A process that dies leaves it
-in raw (then its bytes are the manifest's, or those of its verdict, and the run goes on from i or v) or in the next
+At every moment a report is in exactly one state folder: only 3.c.v changes its state. A process that dies leaves it
+in raw (then its bytes are the manifest's, or those of its verdict, and the run continues from i or v) or in the next
 state (then vi is done from the verdict).
 """
 
@@ -70,7 +70,7 @@ class Job:
     What a run works on.
 
     raw      folder of collectors: `<collector>/<batch>/` beside `<collector>/<batch>.manifest`
-    tell     called with each report that was settled
+    on_settled  called with each report that was settled
     """
 
     raw: Path
@@ -80,7 +80,7 @@ class Job:
     ledger: StageLedger
     emit: Emit
     limit: Limit = field(default_factory=Limit)
-    tell: Callable[[Report], None] = lambda report: None
+    on_settled: Callable[[Report], None] = lambda report: None
 
 
 @dataclass
@@ -110,7 +110,7 @@ class RunSummary:
 
 def run(job: Job) -> RunSummary:
     """
-    Every report that was told is durably in its state when it returns.
+    Every report that `on_settled` was called with is durably in its state when it returns.
 
     Where nothing waits, nobody needs the bridge map: it may be missing on the first day, or old on a quiet one.
     MachineFault ends the run at once. MeasurementReportsStuck, at its end, says how many could not be moved.
@@ -224,7 +224,7 @@ class _Run:
             return
         if report is not None:
             self.summary.add(report.status, report.bad)
-            self.job.tell(report)
+            self.job.on_settled(report)
 
     def _checked(self, batch: Batch) -> BatchWork | None:
         folder = self.job.raw / batch.collector / batch.name

@@ -2,8 +2,8 @@
 The sanitizer's outer half: asks the process in the sandbox for one measurement report after the other.
 
 A process that dies or stalls is replaced and asked again: the machine may have been busy, or out of memory. One that
-dies of the same document a second time is told to leave that document out: it costs one document. What the process
-itself says was the machine's fault ends the run and costs nothing.
+dies of the same document a second time is instructed to leave that document out: it costs one document. What the
+process itself says was the machine's fault ends the run and costs nothing.
 
 The process writes into a folder of its own. What it made is copied out of there, so that nothing it does afterwards,
 and no link it makes, reaches our files. What comes out of the sandbox is checked like anything else from strangers.
@@ -43,7 +43,7 @@ PACKAGES = {"yaml": Path(yaml.__file__).parent, "include.measurements.sanitize":
 REPLACED_MAX = 16
 # A document that killed or stalled so many processes did it, not the machine.
 STRIKES = 2
-# Between two signs of life lie at most this many seconds of reading and writing, on a busy machine too.
+# Between two signs of life there are at most this many seconds of reading and writing, on a busy machine too.
 _BETWEEN_SIGNS_S = 120.0
 # A process has an hour of processor time; before it is used up, another one takes over.
 _SERVES_S = 1800.0

@@ -31,13 +31,13 @@ from spool import failpoints
 
 _PREFIX = "redriven-"
 
-failpoints.declare("sanitize.redrive.moved", "sanitize.redrive.told")
+failpoints.declare("sanitize.redrive.moved", "sanitize.redrive.emitted")
 
 
 @dataclass(frozen=True)
 class Held:
     """
-    `report` is its name, `reason` the folder it lies in, `source` the state it came from.
+    `report` is its name, `reason` the folder it is in, `source` the state it came from.
 
     `shown` is the name without what is secret in it, for events and output.
     """
@@ -83,7 +83,7 @@ def redrive(folders: StateFolders, held: list[Held], emit: Emit) -> int:
             folders.reasons.remove(one.place)
             remove_empty_folders(one.place.parent, keep=folders.root / one.kind)
             emit(MeasurementReportRedriven(one.shown, reason=one.reason, to=one.source))
-            failpoints.reach("sanitize.redrive.told")
+            failpoints.reach("sanitize.redrive.emitted")
         _write_manifests(folders.root / "raw")
     if stuck:
         raise MeasurementReportsStuck(

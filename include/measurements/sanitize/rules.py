@@ -87,8 +87,8 @@ class Rules:
 
     def header(self, header: dict[Any, Any], test: str, report_file: str) -> Sanitized:
         """
-        UnmappedBridge where its options hold an unknown bridge; NotUnderstood. `sanitizer` is left out: whoever knows
-        the counts adds it.
+        UnmappedBridge where its options hold an unknown bridge; NotUnderstood. `sanitizer` is left out: the caller
+        knows the counts and adds it.
         """
         touches: list[Touch] = []
         new = dict(header)

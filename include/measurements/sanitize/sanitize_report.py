@@ -44,7 +44,7 @@ _END = b"...\n"
 
 
 class MeasurementReportHeld(Exception):
-    """The whole report cannot go on."""
+    """The whole report is held."""
 
     def __init__(self, outcome: Outcome, reason: str, held_at: str = "") -> None:
         super().__init__(outcome, reason)
@@ -80,7 +80,7 @@ def sanitize_report(
     source: BinaryIO, target: BinaryIO, report_file: str, rules: Rules, tests: KnownTests, reading: Reading
 ) -> Verdict:
     """
-    Write the sanitized report to `target`; both are seekable, `target` is empty. What lies there afterwards is meant
+    Write the sanitized report to `target`; both are seekable, `target` is empty. What is there afterwards counts
     only if the verdict is `sanitized`. OSError and MemoryError are the machine's.
     """
     started = time.process_time()

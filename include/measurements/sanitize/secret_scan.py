@@ -119,7 +119,7 @@ class SecretScan:
         return False
 
     def _may_be_v6(self, content: bytes, at: int) -> bool:
-        """Whether one of the groups around `::` is one that tells an address; between words hardly one is."""
+        """Whether one of the groups around `::` shows an address; between words almost none does."""
         before = content[max(0, at - _AROUND_BYTES) : at]
         left = before[len(before.rstrip(HEX_DIGITS + b":-_")) :]
         right = _GROUPS.match(content, at)
@@ -168,7 +168,7 @@ class SecretScan:
             start, end = match.span()
             joined = content[max(0, start - 1) : start] in _JOINED or content[end : end + 1] in _JOINED
             if not joined and _DOTTED.match(content, start, end):
-                # As almost all are written: the text itself tells.
+                # As almost all are written: the text itself decides.
                 if content[start:end] in self._addresses.dotted:
                     return True
                 continue

@@ -53,7 +53,7 @@ _EVENTS: Mapping[str, Callable[..., FeatureEvent]] = {
 }
 _LEDGER: Mapping[str, CountedOutcome] = {"sanitized": "out", "quarantined": "quarantined", "errored": "errored"}
 
-STEPS = ("read", "archived", "noted", "replaced", "moved", "told", "settled")
+STEPS = ("read", "archived", "noted", "replaced", "moved", "emitted", "settled")
 failpoints.declare(*(f"sanitize.report.{step}" for step in STEPS))
 
 
@@ -78,7 +78,7 @@ class Report(NamedTuple):
 
 @dataclass(frozen=True)
 class Settler:
-    """One for a run. `secrets` are those of the bridge map, so that no name which holds one is emitted."""
+    """One per run. `secrets` are those of the bridge map, so that no name which holds one is emitted."""
 
     folders: StateFolders
     ledger: StageLedger
@@ -105,7 +105,7 @@ class Settler:
         if original.exists():
             self._move(original, report, noted.verdict)
         reach("moved")
-        return self._tell(report, noted.verdict)
+        return self._emitted(report, noted.verdict)
 
     def shown(self, name: str) -> str:
         """The name without the secrets of the bridge map."""
@@ -177,19 +177,19 @@ class Settler:
         reason |= {"from": "raw", "stage": STAGE, "rules": RULES_VERSION, "message": message}
         self.folders.hold(original, _KINDS[verdict.outcome], report, reason | {"shown": self._shown(report, verdict)})
 
-    def _tell(self, report: str, verdict: Verdict) -> Report:
-        told = Report(
+    def _emitted(self, report: str, verdict: Verdict) -> Report:
+        report_row = Report(
             self._shown(report, verdict), verdict.outcome, verdict.documents, verdict.bad, verdict.reason,
             verdict.truncated, verdict.test,
         )  # fmt: skip
-        named = {name: value for name, value in told._asdict().items() if name != "file"}
+        named = {name: value for name, value in report_row._asdict().items() if name != "file"}
         touched = sum(verdict.touched.values())
-        event = _EVENTS[verdict.outcome](told.file, **named, stage=STAGE, rules=RULES_VERSION, touched=touched)
+        event = _EVENTS[verdict.outcome](report_row.file, **named, stage=STAGE, rules=RULES_VERSION, touched=touched)
         self.emit(event)
-        reach("told")
+        reach("emitted")
         self.ledger.settle(FEATURE, STAGE, {report: _LEDGER[verdict.outcome]})
         reach("settled")
-        return told
+        return report_row
 
     def _shown(self, report: str, verdict: Verdict) -> str:
         """What was learned from the report itself is secret in its name too, in whatever part of it."""

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from typing import BinaryIO, Literal, NamedTuple
 
 BLOCK_BYTES = 256 * 1024
-# What must be seen at once to tell a mark: `\n---\r\n`.
+# The bytes that must be visible at once to recognise a mark: `\n---\r\n`.
 _MARK_BYTES = 6
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -38,7 +38,7 @@ class Slice(NamedTuple):
     content    what was there, with its marks; empty for an oversized one
     kind       document; unframed: does not begin with `---`; oversized
     ended      it has its end mark, or another document follows
-    sha1       of what was there, for oversized ones, where content does not tell it
+    sha1       of what was there, for oversized ones, whose content is empty
     """
 
     offset: int
@@ -111,7 +111,7 @@ class _Slicer:
         return piece
 
     def _fill(self) -> None:
-        # The byte before stays: it tells whether a line begins here.
+        # The byte before stays: it shows whether a line begins here.
         if (done := self._start - 1) > 0:
             del self._buffer[:done]
             self._searched -= done

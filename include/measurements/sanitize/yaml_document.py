@@ -1,7 +1,7 @@
 """
 One document to values, equal to what PyYAML's CSafeLoader gives, or BadDocument.
 
-CSafeLoader alone would fold duplicate keys, follow merge keys for ever, and overrun the stack at deep nesting. So
+CSafeLoader alone would fold duplicate keys, follow merge keys without end, and overrun the stack at deep nesting. So
 before it builds anything the size of what it will build is known, and after each mapping its keys are counted.
 """
 
@@ -47,7 +47,7 @@ class DocumentLimits:
 
 
 class BadDocument(Exception):
-    """A document that may not go on. The text of a parser's message may hold contents, so only `reason` is told."""
+    """A document that is left out. The text of a parser's message may hold contents, so only `reason` is reported."""
 
     def __init__(self, reason: Reason) -> None:
         super().__init__(reason)

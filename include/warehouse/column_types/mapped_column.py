@@ -25,7 +25,7 @@ class MappedColumn:
     value          MariaDB expression of the value that the warehouse shall hold, before it is written as CSV
     duckdb, exasol the column's type in each target
     nullable       whether the target must accept NULL: the source allows it, or a policy makes some
-    rejected_if    MariaDB condition, never NULL, under which the row is not loaded; empty where there is none
+    rejected_if    MariaDB condition, never NULL, under which the row is not loaded; empty if there is none
     replaced_if    MariaDB condition, never NULL, under which `value` is not what the source holds (a policy); or empty
     source_name    the column's name in the source
     """

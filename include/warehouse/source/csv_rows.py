@@ -18,7 +18,7 @@ from include.warehouse.source.snapshot_transaction import SnapshotTransaction
 from include.warehouse.target.port import Produce, Write
 
 Count = Callable[[int], object]
-"""Told the number of rows that were just written."""
+"""Called with the number of rows that were just written."""
 
 
 def csv_rows(

@@ -11,7 +11,7 @@ from include.warehouse.source.snapshot_transaction import SnapshotTransaction, V
 
 
 class TableShape(NamedTuple):
-    """`key` are the names of the primary key's columns, in its order; empty where there is none."""
+    """`key` are the names of the primary key's columns, in its order; empty if there is none."""
 
     name: str
     columns: tuple[SourceColumn, ...]

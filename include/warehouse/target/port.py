@@ -156,7 +156,7 @@ class WarehouseTarget(Protocol):
         ...
 
     def current(self, installation: str, table: str) -> SnapshotRecord | None:
-        """The record of the current snapshot; None where there is none."""
+        """The record of the current snapshot; None if there is none."""
         ...
 
     def history(self, installation: str, table: str) -> list[SnapshotRecord]:

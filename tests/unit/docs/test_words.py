@@ -21,7 +21,7 @@ PAGES = [
     for path in sorted(ROOT.glob(pattern))
     if path.relative_to(ROOT).as_posix() not in QUOTING
 ]
-ROOMS = ("dags", "plugins", "stack", "benchmarks")
+ROOMS = ("dags", "plugins", "stack", "benchmarks", "include")
 SOURCES = [path for room in ROOMS for path in sorted((ROOT / room).rglob("*.py")) if path != Path(__file__)]
 
 INSTEAD = {
@@ -39,7 +39,7 @@ INSTEAD = {
     r"where there is none": "if there is none",
     r"nobody's business": "is ignored",
     r"twice is once": "idempotent",
-    r"(?:a|one) (?:row|line|module|file|task|batch|object|record|event|host|try|page|verb|process|commit) an? \w+": (
+    r"(?:a|one) (?:row|line|module|file|task|batch|object|record|event|try|page|verb|process|commit) an? \w+": (
         "one ... per ..."
     ),
 }
@@ -69,4 +69,4 @@ def test_a_phrase_is_found_in_a_comment_and_a_message_and_not_in_a_name(tmp_path
 
 @pytest.mark.parametrize("path", [*PAGES, *SOURCES], ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_the_words_are_those_of_the_field(path):
-    assert phrases(path) == [], f"write instead: {INSTEAD}"
+    assert phrases(path) == [], "INSTEAD, above, says what to write"

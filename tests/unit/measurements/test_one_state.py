@@ -148,7 +148,7 @@ class Chain:
         with StageLedger(state, "restore") as ledger:
             job = sanitizing.Job(
                 raw=raw, folders=StateFolders(state), bridges=self.raw.bridges, settings=replace(config.load()),
-                ledger=ledger, emit=no_events, tell=lambda report: None,
+                ledger=ledger, emit=no_events, on_settled=lambda report: None,
             )  # fmt: skip
             return str(sanitizing.run(job))
 

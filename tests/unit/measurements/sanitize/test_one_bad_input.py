@@ -48,7 +48,7 @@ def failing(monkeypatch: pytest.MonkeyPatch, name: str, error: Exception) -> Non
 
 
 def with_progress(tell: Callable[[], None]) -> Callable[[pipeline.Job], pipeline.Job]:
-    return lambda job: replace(job, tell=lambda report: tell())
+    return lambda job: replace(job, on_settled=lambda report: tell())
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EMFILE, errno.ENOMEM, errno.EIO])
@@ -184,7 +184,7 @@ def test_a_secret_name_is_emitted_nowhere_when_its_report_is_sent_back(raw: RawB
     emitted: list[object] = []
     redrive(raw.folders, find(raw.folders, "secret_in_name"), emitted.append)
     assert len(emitted) == 2
-    assert not any(secret in f"{emitted} {raw.events} {raw.told}" for secret in ("1.2.3.4", "5.6.7.8"))
+    assert not any(secret in f"{emitted} {raw.events} {raw.settled}" for secret in ("1.2.3.4", "5.6.7.8"))
 
 
 def test_comment_lines_with_odd_ends_are_cut_in_proportion_to_their_number(tmp_path: Path) -> None:

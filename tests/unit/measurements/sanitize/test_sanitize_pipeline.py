@@ -111,7 +111,7 @@ def test_a_report_that_cannot_go_on_lies_whole_under_its_reason(
     assert held.read_bytes() == content
     told = raw.folders.reasons.read(held)
     assert (told["reason"], told["from"]) == (reason, "raw")
-    assert raw.told[0].reason == reason
+    assert raw.settled[0].reason == reason
     assert raw.counts().difference == 0
     assert list((raw.state / "archive").rglob("*.gz")) == []
 
@@ -120,7 +120,7 @@ def test_one_bad_document_costs_one_document_and_is_told_with_its_place(raw: Raw
     content = report(PLAIN, "a: 1\na: 2", MAPPED)
     raw.drop("north/b1", {"x": content})
     raw.run()
-    assert (raw.told[0].documents, raw.told[0].bad) == (3, 1)
+    assert (raw.settled[0].documents, raw.settled[0].bad) == (3, 1)
     [bad] = json.loads((raw.state / "bad_documents/north/b1/x.json").read_text())["documents"]
     assert content[bad["offset"] : bad["offset"] + bad["size"]] == b"---\na: 1\na: 2\n...\n"
     assert bad["error"] == "duplicate_key"
@@ -130,7 +130,7 @@ def test_one_bad_document_costs_one_document_and_is_told_with_its_place(raw: Raw
 def test_a_truncated_report_says_so_and_its_torn_line_is_not_taken(raw: RawBatches) -> None:
     raw.drop("north/b1", {"torn": report(PLAIN) + b"---\ninput: 1.2.3", "whole": report(PLAIN)[:-4]})
     raw.run()
-    torn, whole = raw.told
+    torn, whole = raw.settled
     assert (torn.truncated, torn.documents, torn.bad) == (True, 2, 1)
     assert (whole.truncated, whole.documents, whole.bad) == (True, 2, 0)
     assert documents(raw.staged("north/b1/torn"))[0]["sanitizer"]["truncated"] is True
@@ -139,7 +139,7 @@ def test_a_truncated_report_says_so_and_its_torn_line_is_not_taken(raw: RawBatch
 def test_an_oversized_document_is_left_out(raw: RawBatches) -> None:
     raw.drop("north/b1", {"x": report(PLAIN, "a: " + "x" * 3000, MAPPED)})
     raw.run(document_bytes_max=1024)
-    assert (raw.told[0].documents, raw.told[0].bad) == (3, 1)
+    assert (raw.settled[0].documents, raw.settled[0].bad) == (3, 1)
 
 
 @pytest.mark.parametrize("policy", ["hold", "hash"])
@@ -155,8 +155,8 @@ def test_unmapped_bridges_follow_the_policy(raw: RawBatches, policy: str) -> Non
 def test_a_secret_in_a_name_is_held_and_told_without_it(raw: RawBatches) -> None:
     raw.drop("north/b1", {"x-1.2.3.4.yaml": report(PLAIN)})
     raw.run()
-    assert raw.told[0].reason == "secret_in_name"
-    assert "1.2.3.4" not in f"{raw.told}{raw.events}"
+    assert raw.settled[0].reason == "secret_in_name"
+    assert "1.2.3.4" not in f"{raw.settled}{raw.events}"
 
 
 def test_a_comment_inside_a_document_does_not_carry_a_secret_out(raw: RawBatches) -> None:
@@ -227,7 +227,7 @@ def test_a_report_whose_name_is_taken_in_a_later_state_is_held(raw: RawBatches) 
     (raw.state / "imported/north/b1/x").write_bytes(b"earlier")
     raw.drop("north/b1", {"x": report(PLAIN)})
     raw.run()
-    assert raw.told[0].reason == "collision"
+    assert raw.settled[0].reason == "collision"
     assert (raw.state / "imported/north/b1/x").read_bytes() == b"earlier"
     assert (raw.state / "errored/collision/north/b1/x").read_bytes() == report(PLAIN)
 
