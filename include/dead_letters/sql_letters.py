@@ -83,7 +83,7 @@ class SqlDeadLetters:
                 return Outcome(letter_id, "discarded", letter.decision["reason"])
             if letter.state != "open":
                 raise LetterRefused(
-                    f"{letter_id} is {letter.state} by {letter.decision['who']}",
+                    f"{letter_id} was {letter.state} by {letter.decision['who']}",
                     hint="`dead-letters show` says where it went",
                 )
             if dry_run:

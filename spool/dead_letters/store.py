@@ -166,8 +166,9 @@ def _line(letter: DeadLetter, state: LetterState | CorruptRecord | None) -> Lett
 def _discarded_before(letter: DeadLetter, state: LetterState) -> Outcome:
     if state.state == "discarded":
         return Outcome(str(letter.position), "discarded", state.decision.reason)
+    done = "was requeued" if state.state == "requeued" else "is being requeued"
     raise LetterRefused(
-        f"{letter.position} is {state.state} by {state.decision.who}",
+        f"{letter.position} {done} by {state.decision.who}",
         hint="its event is, or will be, in the log again: `dead-letters show` names the position",
     )
 

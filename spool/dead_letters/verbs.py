@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -31,6 +31,8 @@ from spool.dead_letters.port import (
 )
 from spool.errors import SettingsError, SpoolError
 from spool.names import operator_name
+
+_TEXT_SHOWN = 100
 
 
 class LetterPlace(NamedTuple):
@@ -101,7 +103,7 @@ class _Verbs:
             return 0
         details = letters.show(options.id)
         row = {**_row(details.letter), "decision": details.decision, "document": details.document}
-        output.result(row, json.dumps(row, indent=2, ensure_ascii=False))
+        output.result(row, json.dumps(_shortened(row), indent=2, ensure_ascii=False))
         return 0
 
     def requeue_options(self, parser: argparse.ArgumentParser) -> None:
@@ -180,6 +182,17 @@ def _row(letter: Letter) -> dict[str, Any]:
         "size_bytes": letter.size_bytes,
         "reason": letter.reason,
     }
+
+
+def _shortened(value: object) -> object:
+    """For a person: long texts, such as payloads, only begin."""
+    if isinstance(value, Mapping):
+        return {name: _shortened(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_shortened(one) for one in value]
+    if isinstance(value, str) and len(value) > _TEXT_SHOWN:
+        return f"{value[:_TEXT_SHOWN]}... ({len(value):,} characters; --json shows all)"
+    return value
 
 
 def _read(path: Path) -> bytes:

@@ -150,7 +150,7 @@ def test_a_discard_without_a_reason_is_refused(place: Place, reason: str) -> Non
 def test_a_requeued_letter_cannot_be_discarded(place: Place) -> None:
     letter_id = place.put(1)
     place.letters.requeue([letter_id], DECISION, dry_run=False)
-    with pytest.raises(LetterRefused, match="is requeued by"):
+    with pytest.raises(LetterRefused, match="was requeued by"):
         place.letters.discard(letter_id, DECISION, dry_run=False)
 
 
