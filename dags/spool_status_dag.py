@@ -1,5 +1,5 @@
 """
-### spool_status: how far every log is, the alarms, the dead letters and the counts, as a page shows them
+### spool_status: how far every log is, alarms, dead letters, counts and the outbox, as pages show them
 
 **What** Asks the archive, Kafka and MariaDB how things are, and publishes the answers as small files in the spool
 folder of this host (`_status/`). `python -m spool status` and pages show these files and ask nobody. The log of each
@@ -40,7 +40,7 @@ def spool_status() -> None:
 
     @task
     def publish_database(params: Any = None) -> dict[str, int]:
-        """The counts of the last days, and what features could not process."""
+        """The counts of the last days, what features could not process, and what waits in the outbox."""
         return status.publish_database(params)
 
     publish_engine()

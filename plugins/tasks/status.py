@@ -22,7 +22,7 @@ LOGGER = logging.getLogger(__name__)
 
 # Of so many days the counts are shown; conservation_check compares 30.
 COUNTS_DAYS = 7
-FEATURE_LETTERS = "feature_dead_letters"
+FEATURE_LETTERS, OUTBOX = "feature_dead_letters", "outbox"
 
 Take = Callable[[], "Section"]
 
@@ -42,11 +42,11 @@ def publish_engine(params: Mapping[str, Any]) -> dict[str, int]:
 
 
 def publish_database(params: Mapping[str, Any]) -> dict[str, int]:
-    """Counts and what features could not process; the conf has no keys."""
+    """Counts, what features could not process, and what waits to be emitted; the conf has no keys."""
     known_only(params)
     from include.counts.status_section import COUNTS
 
-    return _publish({COUNTS: _counts, FEATURE_LETTERS: _left_by_features})
+    return _publish({COUNTS: _counts, FEATURE_LETTERS: _left_by_features, OUTBOX: _outbox})
 
 
 def _publish(takes: Mapping[str, Take]) -> dict[str, int]:
@@ -100,6 +100,13 @@ def _left_by_features() -> Section:
     from spool.audit.status_sections import letters_section
 
     return letters_section(FEATURE_LETTERS, SqlDeadLetters(mariadb.database(), {}))
+
+
+def _outbox() -> Section:
+    from include.outbox.waiting import waiting
+    from spool.status.section import section
+
+    return section(OUTBOX, waiting(mariadb.database()))
 
 
 def _counts() -> Section:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from include.counts.stage_count import StageCount
+from include.outbox.waiting import StreamWaiting
 from plugins.connections import engine, kafka, mariadb
 from plugins.tasks import status
 from spool.alarm import Alarm
@@ -57,6 +58,7 @@ def board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Board:
     monkeypatch.setattr("spool.dead_letters.store.StoreDeadLetters", Letters)
     monkeypatch.setattr("include.dead_letters.sql_letters.SqlDeadLetters", Letters)
     monkeypatch.setattr(mariadb, "database", lambda: None)
+    monkeypatch.setattr("include.outbox.waiting.waiting", lambda _: [StreamWaiting("orders", 3, "", 0, 7, "a1")])
     monkeypatch.setattr(mariadb, "counts_table", Table)
     return Board(tmp_path)
 
@@ -76,10 +78,13 @@ def test_the_engine_publishes_logs_alarms_and_what_kafka_refused(
 
 
 def test_the_database_publishes_counts_with_differences_first_and_what_features_left(board: Board) -> None:
-    assert status.publish_database({}) == {"counts": 2, "feature_dead_letters": 1}
+    assert status.publish_database({}) == {"counts": 2, "feature_dead_letters": 1, "outbox": 1}
     counts = board.read("counts")
     assert counts is not None
     assert [(row["stage"], row["difference"]) for row in counts.rows] == [("lost", 1), ("whole", 0)]
+    outbox = board.read("outbox")
+    assert outbox is not None
+    assert outbox.rows[0]["waiting"] == 3
     letters = board.read("feature_dead_letters")
     assert letters is not None
     assert letters.rows[0]["source"] == "mail"
