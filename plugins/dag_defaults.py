@@ -30,6 +30,7 @@ class Tag(StrEnum):
     SANITIZE = "sanitize"
     MEASUREMENTS = "measurements"
     CONSERVATION = "conservation"
+    WAREHOUSE = "warehouse"
     OUTBOX = "outbox"
     # How a run comes about
     SCHEDULED = "scheduled"
@@ -54,6 +55,8 @@ class Pool(StrEnum):
     COLLECTORS = "collectors"
     # One at a time on the state folders of the measurements, whichever DAG it is of.
     MEASUREMENTS = "measurements"
+    # Tables copied at once: bounds the load on the sources and the memory of the loads.
+    WAREHOUSE = "warehouse"
 
 
 RETRY_POLICY = ExceptionRetryPolicy(

@@ -32,6 +32,8 @@ def deployment(place: Place) -> dict[str, str]:
         "SPILLWAY_MONGO_IMPORT_URI": f"{mongo}/measurements?directConnection=true",
         "SPILLWAY_MONGO_READ_URI": f"{mongo}/measurements?directConnection=true",
         "SPILLWAY_DATABASE_URI": f"mysql://spillway:{held['mariadb']}@{HOST}:{place.port('mariadb')}/app",
+        "SPILLWAY_WAREHOUSE": str(place.path("warehouse")),
+        "SPILLWAY_MARIADB_APP_URI": f"mysql://spillway:{held['mariadb']}@{HOST}:{place.port('mariadb')}/app",
         "SPILLWAY_MIRROR_PORT": str(place.port("mirror")),
     }
 

@@ -34,6 +34,7 @@ EXPECTED = {
     "spool_ship",
     "spool_status",
     "spool_verify",
+    "warehouse_sync",
 }
 
 # DAGs of other features are added to `dags/` by those who write them; naming them here is part of adding one.

@@ -1,0 +1,85 @@
+"""`warehouse_sync` run in Airflow itself, on fakes of the sources and a warehouse that is real."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from airflow.dag_processing.dagbag import DagBag
+
+from include.warehouse import sync as warehouse_sync
+from include.warehouse.config import Table, Unit
+from include.warehouse.errors import TypeRefused
+from include.warehouse.snapshot.pipeline import TableCopied
+from plugins.connections import engine, warehouse
+from tests.fakes.fake_spool_client import FakeSpoolClient
+from tests.support.airflow_home import REPOSITORY
+from tests.support.warehouse import config_of
+
+pytestmark = pytest.mark.dags
+
+NAMES = ("berlin", "lisbon", "madrid")
+
+
+@pytest.fixture(scope="session")
+def database():
+    from airflow.utils.db import initdb
+
+    initdb()
+
+
+@pytest.fixture
+def run(database):
+    def run_dag(**conf):
+        return DagBag(str(REPOSITORY / "dags" / "warehouse_sync_dag.py")).dags["warehouse_sync"].test(run_conf=conf)
+
+    return run_dag
+
+
+@pytest.fixture
+def client(monkeypatch, tmp_path: Path):
+    """Three installations; `client.broken` is the one whose table is refused, `client.copied` what was copied."""
+    fake = FakeSpoolClient()
+    fake.broken, fake.copied = "", []
+    config = config_of(NAMES, {"participants": Table()}, tmp_path)
+
+    def copy_unit(config, unit: Unit, connect, target, snapshot, report):
+        if unit.installation == fake.broken:
+            raise TypeRefused("a column of an unknown type", hint="leave it out")
+        fake.copied.append(unit.installation)
+        return [TableCopied(unit.installation, name, snapshot, "now", "", 2, 0, {}, {}, 0.1) for name in unit.tables]
+
+    monkeypatch.setattr(engine, "spool_client", lambda: fake)
+    monkeypatch.setattr(warehouse, "config", lambda: config)
+    monkeypatch.setattr(warehouse, "connect_to", lambda name: None)
+    monkeypatch.setattr(warehouse_sync, "copy_unit", copy_unit)
+    return fake
+
+
+def tasks(dag_run):
+    return {f"{t.task_id}{'' if t.map_index < 0 else t.map_index}": t.state for t in dag_run.get_task_instances()}
+
+
+def test_an_installation_that_fails_is_named_at_the_end_and_the_others_are_copied(run, client, caplog):
+    client.broken = broken = "lisbon"
+    done = run()
+    assert done.state == "failed"
+    assert sorted(client.copied) == [name for name in NAMES if name != broken]
+    states = tasks(done)
+    assert [states[f"sync_unit{number}"] for number in range(3)] == [
+        "failed" if name == broken else "success" for name in NAMES
+    ]
+    assert states["name_failed"] == "failed"
+    assert f"1 of 3 were not copied: {broken}/participants" in caplog.text
+    assert sorted(event.type for event in client.appended["warehouse"]) == [
+        "warehouse.snapshot_failed",
+        "warehouse.snapshot_published",
+        "warehouse.snapshot_published",
+    ]
+
+
+def test_one_installation_can_be_chosen_and_an_unknown_one_is_named(run, client, caplog):
+    done = run(installation="lisbon", table="participants")
+    assert (done.state, client.copied) == ("success", ["lisbon"])
+    assert run(installation="paris").state == "failed"
+    assert "known are berlin, lisbon, madrid" in caplog.text
