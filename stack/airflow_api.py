@@ -1,4 +1,4 @@
-"""Airflow's REST API, as far as the demo needs it."""
+"""Airflow's REST API, as far as the demo and the list of runs need it."""
 
 from __future__ import annotations
 
@@ -71,6 +71,26 @@ class AirflowApi:
 
     def run_count(self, dag: str) -> int:
         return int(self._call("GET", f"/api/v2/dags/{dag}/dagRuns?limit=1")["total_entries"])
+
+    def dag_ids(self) -> list[str]:
+        """All DAGs, paused or not, in the order of their names."""
+        return sorted(dag["dag_id"] for dag in self._pages("/api/v2/dags?", "dags"))
+
+    def runs(self, dag: str) -> list[dict[str, Any]]:
+        """Every run of a DAG, as Airflow describes it."""
+        return self._pages(f"/api/v2/dags/{dag}/dagRuns?", "dag_runs")
+
+    def task_instances(self, dag: str) -> list[dict[str, Any]]:
+        """The last try of every task of every run of a DAG, as Airflow describes it."""
+        return self._pages(f"/api/v2/dags/{dag}/dagRuns/~/taskInstances?", "task_instances")
+
+    def _pages(self, path: str, name: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        while True:
+            page = self._call("GET", f"{path}limit=100&offset={len(found)}")
+            found += page[name]
+            if not page[name] or len(found) >= page["total_entries"]:
+                return found
 
     def _call(self, method: str, path: str, body: object = None) -> Any:
         headers = {"Content-Type": "application/json"}
