@@ -4,7 +4,7 @@ PYTEST = $(PYTHON) -m pytest
 export PYTHONPATH = $(CURDIR)
 
 .DEFAULT_GOAL = help
-.PHONY: help setup up down status logs demo test test-quick test-long test-unit test-crash test-dags test-stack test-compose torture mutants lint types lock dag-docs config-docs event-docs bench clean
+.PHONY: help setup up down status logs demo test test-quick test-long test-unit test-crash test-dags test-stack test-browser test-compose torture mutants lint types lock dag-docs config-docs event-docs bench clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1|\2/' | column -t -s '|'
@@ -56,6 +56,10 @@ torture: setup  ## 200 randomised SIGKILLs under load on real Kafka and S3
 
 mutants: setup  ## take each rule of safety out of the code and see a test fail; writes docs/mutants.md
 	$(PYTHON) -m tests.mutants
+
+test-browser: setup  ## every DAG's form in a real browser, as operator, viewer and administrator, on a whole stack
+	@command -v chromium > /dev/null || apt-get install -y --no-install-recommends chromium
+	$(PYTEST) -q tests/browser
 
 test-compose: setup  ## the compose file in a real Docker engine: driven, killed, taken down (needs root, go 1.24, npm)
 	@command -v dockerd debootstrap > /dev/null || apt-get install -y docker.io debootstrap

@@ -76,6 +76,10 @@ class AirflowApi:
         """All DAGs, paused or not, in the order of their names."""
         return sorted(dag["dag_id"] for dag in self._pages("/api/v2/dags?", "dags"))
 
+    def details(self, dag: str) -> dict[str, Any]:
+        """A DAG as Airflow describes it, with its params."""
+        return cast(dict[str, Any], self._call("GET", f"/api/v2/dags/{dag}/details"))
+
     def runs(self, dag: str) -> list[dict[str, Any]]:
         """Every run of a DAG, as Airflow describes it."""
         return self._pages(f"/api/v2/dags/{dag}/dagRuns?", "dag_runs")

@@ -35,12 +35,19 @@ class DagRunRunning(_DagRun, type="airflow.dag_run.running"):
     """A DAG run has begun."""
 
 
-class DagRunSuccess(_DagRun, type="airflow.dag_run.success"):
-    """A DAG run has succeeded."""
+@dataclass(frozen=True)
+class _DagRunEnd(_DagRun):
+    tasks: Annotated[int | None, "how many tasks the run has"] = None
+    succeeded: Annotated[int | None, "how many of them ended in success"] = None
+    without_success: Annotated[list[str] | None, "the others, as `task[map index]: state, try n`; 200 at most"] = None
 
 
-class DagRunFailed(_DagRun, type="airflow.dag_run.failed"):
-    """A DAG run has failed."""
+class DagRunSuccess(_DagRunEnd, type="airflow.dag_run.success", version=2):
+    """A DAG run has succeeded. Names the tasks that were skipped or never began, and so emitted no event."""
+
+
+class DagRunFailed(_DagRunEnd, type="airflow.dag_run.failed", version=2):
+    """A DAG run has failed. Names the tasks that did not succeed, also those that were killed and emitted no event."""
 
 
 @dataclass(frozen=True)

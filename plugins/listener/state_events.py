@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any
 from include.common.event_type import FeatureEvent, encode
 from plugins.connections import engine, host_folders
 from plugins.listener.events import DAG_RUN_EVENTS, STREAM, TASK_INSTANCE_EVENTS
+from plugins.listener.run_tasks import Reader, summary
 from spool.event import Event
 from spool.intake.late_events import put_aside
 
@@ -42,8 +43,8 @@ APPEND_TIMEOUT_S = 2.0
 REST_AFTER_FAILURE_S = 30.0
 
 
-def dag_run_event(dag_run: Any, state: str) -> Event:
-    """`airflow.dag_run.<state>`, key `dag_id/run_id`."""
+def dag_run_event(dag_run: Any, state: str, read_tasks: Reader | None = None) -> Event:
+    """`airflow.dag_run.<state>`, key `dag_id/run_id`. With `read_tasks`: how the tasks of the run have ended, too."""
     return _encoded(
         DAG_RUN_EVENTS[state](
             dag_id=dag_run.dag_id,
@@ -53,8 +54,18 @@ def dag_run_event(dag_run: Any, state: str) -> Event:
             logical_date=_time(getattr(dag_run, "logical_date", None)),
             start_date=_time(getattr(dag_run, "start_date", None)),
             end_date=_time(getattr(dag_run, "end_date", None)),
+            **(_tasks(dag_run, read_tasks) if read_tasks else {}),
         )
     )
+
+
+def _tasks(dag_run: Any, read_tasks: Reader) -> dict[str, Any]:
+    """Empty where they cannot be read: the run has ended all the same, and its event says so."""
+    try:
+        return summary(read_tasks(dag_run))
+    except Exception:
+        LOGGER.exception("the last event of run %s does not name its tasks", dag_run.run_id)
+        return {}
 
 
 def task_instance_event(task_instance: Any, state: str, previous_state: object, error: object = None) -> Event:

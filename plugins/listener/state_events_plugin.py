@@ -7,6 +7,7 @@ from typing import Any
 from airflow.listeners import hookimpl
 from airflow.plugins_manager import AirflowPlugin
 
+from plugins.listener.run_tasks import task_states
 from plugins.listener.state_events import dag_run_event, record, task_instance_event
 
 
@@ -19,11 +20,11 @@ class StateEventListener:
 
     @hookimpl
     def on_dag_run_success(self, dag_run: Any) -> None:
-        record(dag_run_event, dag_run, "success")
+        record(dag_run_event, dag_run, "success", task_states)
 
     @hookimpl
     def on_dag_run_failed(self, dag_run: Any) -> None:
-        record(dag_run_event, dag_run, "failed")
+        record(dag_run_event, dag_run, "failed", task_states)
 
     @hookimpl
     def on_task_instance_running(self, previous_state: Any, task_instance: Any) -> None:

@@ -44,8 +44,9 @@ STATE_ONLY = '[data-testid="toggle-pause"]'
 
 def style_sheet(translations: Path) -> str:
     """CSS that hides them in every language of `translations`; OSError or KeyError where Airflow has changed."""
-    labels = sorted({label for folder in translations.iterdir() if folder.is_dir() for label in _labels(folder)})
-    hidden = [*HIDDEN, *(f"button[aria-label={json.dumps(label, ensure_ascii=False)}]" for label in labels)]
+    labels = {label for folder in translations.iterdir() if folder.is_dir() for label in _labels(folder)}
+    labels |= {key for _namespace, key in LABELS}  # the label until the translations have arrived
+    hidden = [*HIDDEN, *(f"button[aria-label={json.dumps(label, ensure_ascii=False)}]" for label in sorted(labels))]
     return "\n".join(
         [
             # One rule each: a selector that a browser does not know takes its whole rule with it.

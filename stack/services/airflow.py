@@ -111,6 +111,8 @@ def environment(place: Place) -> dict[str, str]:
         "AIRFLOW__LOGGING__REMOTE_LOGGING": "True",
         "AIRFLOW__LOGGING__REMOTE_BASE_LOG_FOLDER": f"s3://{LOG_BUCKET}/logs",
         "AIRFLOW__LOGGING__REMOTE_LOG_CONN_ID": "aws_logs",
+        # Shows the local log while the object store is away.
+        "AIRFLOW__LOGGING__LOGGING_CONFIG_CLASS": "plugins.task_logs.LOGGING_CONFIG",
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
         "no_proxy": "127.0.0.1,localhost",
     }

@@ -318,3 +318,23 @@ def test_bad_conf_is_refused_before_the_run_begins(bag, dag_id, conf):
     params = copy.deepcopy(bag.dags[dag_id].params)
     with pytest.raises(ParamValidationError):
         params.update(conf)
+
+
+def test_the_tasks_of_a_run_are_read_in_the_session_that_ends_it(run):
+    from airflow.models.dagrun import DagRun
+    from airflow.models.taskinstance import TaskInstance
+    from airflow.utils.session import create_session
+
+    from plugins.listener.run_tasks import TaskState, task_states
+
+    done = run("spool_rewind", dry_run=False)
+    with create_session() as session:
+        chosen = {"dag_id": done.dag_id, "run_id": done.run_id}
+        ended = session.query(DagRun).filter_by(**chosen).one()
+        assert task_states(ended) == [TaskState("rewind_log", -1, 1, "failed")]
+        # What the scheduler has just decided about a task is not committed when it ends the run.
+        session.query(TaskInstance).filter_by(**chosen).one().state = "skipped"
+        assert task_states(ended) == [TaskState("rewind_log", -1, 1, "skipped")]
+        session.rollback()
+    with pytest.raises(LookupError):
+        task_states(done)

@@ -1,0 +1,59 @@
+"""
+Where Airflow finds the logs of tasks: in the object store, and, while that does not answer, on the local disk.
+
+[logging] logging_config_class names this module; Airflow takes LOGGING_CONFIG and REMOTE_TASK_LOG from it. Left to
+itself, it answers every look at a log with an error as long as the object store is away, which is just when people
+look. A log that was uploaded is no longer on the local disk; of such a one only the line that says why is shown.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from airflow.config_templates.airflow_local_settings import DEFAULT_LOGGING_CONFIG
+from airflow.configuration import conf
+from airflow.providers.amazon.aws.log.s3_task_handler import S3RemoteLogIO
+
+if TYPE_CHECKING:
+    from airflow.sdk.types import RuntimeTaskInstanceProtocol
+
+LOGGING_CONFIG = DEFAULT_LOGGING_CONFIG
+DEFAULT_REMOTE_CONN_ID = "aws_logs"
+
+
+class StoredOrLocalLogs(S3RemoteLogIO):
+    """Logs in the object store; `read` never raises because of it."""
+
+    def read(
+        self, relative_path: str, ti: RuntimeTaskInstanceProtocol | None = None
+    ) -> tuple[list[str], list[str] | None]:
+        """(sources, logs), as Airflow asks for them."""
+        try:
+            sources, logs = super().read(relative_path, ti)
+        except Exception as error:  # noqa: BLE001  - whatever the client raises, the page is shown
+            return self._read_local(relative_path, error)
+        return sources, logs
+
+    def _read_local(self, relative_path: str, error: Exception) -> tuple[list[str], list[str]]:
+        path = Path(self.base_log_folder) / relative_path
+        # The triggerer's part of a log is beside it, under a longer name.
+        found = sorted(one for one in path.parent.glob(f"{path.name}*") if one.is_file() and one.stat().st_size)
+        line = (
+            f"The object store does not answer ({type(error).__name__}: {error}). "
+            + ("What follows is on the local disk." if found else "This log is in it, or was never written.")
+            + " What to do: see that the object store runs, then load this page again."
+        )
+        return [str(one) for one in found], [line, *(one.read_text(errors="replace") for one in found)]
+
+
+def _remote_logs() -> StoredOrLocalLogs | None:
+    """None where [logging] remote_logging is off."""
+    if not conf.getboolean("logging", "remote_logging", fallback=False):
+        return None
+    made = StoredOrLocalLogs.from_config()
+    assert isinstance(made, StoredOrLocalLogs)
+    return made
+
+
+REMOTE_TASK_LOG = _remote_logs()
