@@ -2,7 +2,7 @@
 Every error the engine raises.
 
     SpoolError
-    ├── TerminalError            trying again gives the same result: fail the task, tell a person
+    ├── TerminalError            a retry gives the same result: fail the task, notify a person
     │   ├── SettingsError        a file, key or variable of the settings is missing or wrong
     │   ├── ProducerConflict     a sequence that does not follow the producer's last one; nothing was written
     │   ├── ProducerMoved        a sequence meant for a log that has a successor; nothing was written
@@ -35,7 +35,7 @@ from __future__ import annotations
 
 
 class SpoolError(Exception):
-    """Base of all. `hint` is one sentence that tells the operator what to do."""
+    """Base of all. `hint` is one sentence that says what the operator should do."""
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)

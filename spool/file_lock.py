@@ -49,7 +49,7 @@ class FileLock:
     One lock file, opened when it is first needed. `close` gives the descriptor back.
 
     name       what is locked, for messages; the path unless given
-    holder_at  byte of the file where its holder notes its process id (4 bytes), for those who wait
+    holder_at  byte of the file where its holder notes its process id (4 bytes), for waiting processes
     open_file  opens the file; `os.open` unless given
     """
 

@@ -96,7 +96,7 @@ class Settings(Block):
 @dataclass(frozen=True)
 class Places:
     """
-    Where the neighbours are. `folder` is the spool folder of this host; one log per stream lies in it.
+    Where the neighbours are. `folder` is the spool folder of this host; it holds one log per stream.
 
     Credentials are kept out of repr, logs and errors.
     """

@@ -2,7 +2,7 @@
 The lowest segment number of a log that may still be in the store: `<root>/_meta/floors/<stream>/<log>`.
 
 Retention raises the floor first and deletes from the lowest number upwards after that, so a number below the floor that
-is free proves nothing: whoever puts there was overtaken (rule 16).
+is free proves nothing: a process that puts there was overtaken (rule 16).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the archive holds of each log, for whoever looks at all of them: one log's damage hides no other."""
+"""What the archive holds of each log, for readers of all of them: damage to one log hides no other."""
 
 from __future__ import annotations
 

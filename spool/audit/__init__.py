@@ -1,7 +1,7 @@
 """
 Proof that Kafka has what the archive holds, and the alarms. What the room offers to others:
 
-    verify.verify                  the comparison of one stream, a row a log
+    verify.verify                  the comparison of one stream, one row per log
     verify_report                  VerifyRow, VerifyReport, demand_green
     stats.stats                    how far each log is in each room
     alarm_book.AlarmBook           alarms that last, in the object store

@@ -22,7 +22,7 @@ class LogEvidence:
     Made from the archive and the checkpoint; filled while Kafka is read; `row` is the verdict.
 
     error              the first error of this log's own notes in Kafka
-    deliveries_expired notes of deliveries may be gone: the topic they lie in has lost its oldest
+    deliveries_expired notes of deliveries may be gone: their topic has lost its oldest
     """
 
     def __init__(

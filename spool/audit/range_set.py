@@ -37,7 +37,7 @@ class RangeSet:
         return already
 
     def join_first(self, number: int) -> None:
-        """Make one range of the first ones, with what lies between them: to bound the memory of a growing set."""
+        """Merge the first ranges and the gaps between them into one: bounds the memory of a growing set."""
         self._firsts[:number] = self._firsts[:1]
         self._afters[:number] = self._afters[number - 1 : number]
 
@@ -82,5 +82,5 @@ def without(ranges: Iterable[Range], holes: Iterable[Range]) -> list[Range]:
 
 
 def size(ranges: Iterable[Range]) -> int:
-    """How many offsets the ranges cover together; one that lies in two of them counts twice."""
+    """How many offsets the ranges cover together; one that is in two of them counts twice."""
     return sum(max(0, after - first) for first, after in ranges)

@@ -2,8 +2,8 @@
 Proof that Kafka has what the archive holds. Compares positions, nothing else (rule 30).
 
     1. checkpoints: what has to be there
-    2. the end of the deliveries topic, then the topic's id and watermarks: replay goes on meanwhile, and a delivery
-       noted below an end that was taken later than the watermarks may lie beyond them
+    2. the end of the deliveries topic, then the topic's id and watermarks: replay continues meanwhile, and a delivery
+       noted below an end that was taken later than the watermarks may be beyond them
     3. archive: which offsets there are
     4. fast: the deliveries topic, added up  full: every committed record too, read until the watermarks are passed
     5. per log: archive - holes - skipped, up to the checkpoint, against what was seen

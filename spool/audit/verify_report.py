@@ -1,4 +1,4 @@
-"""What verify says: a row a log, a report a stream, one error for all that is not green."""
+"""What verify reports: one row per log, one report per stream, one error for everything that is not green."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """
-The command line of the engine: `python -m spool VERB`. One module a verb; a verb is imported when it runs.
+The command line of the engine: `python -m spool VERB`. One module per verb; a verb is imported when it runs.
 
 The exit codes are those of every command line of the project: `spool/command_line/exit_codes.py`.
 """

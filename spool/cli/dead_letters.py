@@ -65,7 +65,7 @@ def _run(options: argparse.Namespace, output: Output) -> int:
 
 
 VERB = Verb(
-    description="Dead letters lie in the object store under _meta/dead_letters, with their reason and their bytes.",
+    description="Dead letters are in the object store under _meta/dead_letters, with their reason and their bytes.",
     add_options=_add_options,
     run=_run,
 )

@@ -85,7 +85,7 @@ def letters(store: ObjectStore, root: str, stream: str, log: str) -> Iterator[De
 
 
 def read_letter(store: ObjectStore, root: str, position: Position) -> DeadLetter:
-    """LetterRefused where there is none; CorruptRecord."""
+    """LetterRefused if there is none; CorruptRecord."""
     key = letter_key(root, position)
     try:
         body = store.get(key).body

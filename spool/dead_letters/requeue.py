@@ -102,7 +102,7 @@ class UnitRequeue:
         return what._replace(state=state.state) if state else what
 
     def _note(self, decision: Decision, edits: Mapping[int, bytes], before: str | None) -> StoredState:
-        """Step 1. Whoever came first has decided: the answer is the state that stands."""
+        """Step 1. The first decision stands: its state is the result."""
         self._events(edits)  # a letter that makes no event must not be noted
         log = self._way_back.client.log_of(self._stream)
         state = LetterState("requeueing", self._first.offset, len(self._unit), decision, now_ms(), log, edits)

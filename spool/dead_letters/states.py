@@ -97,7 +97,7 @@ class LetterStates:
     def between(self, first: Position, last: Position) -> dict[str, LetterState | CorruptRecord]:
         """The states of one log from `first` to `last` by their keys, or what is wrong with them; one listing."""
         states: dict[str, LetterState | CorruptRecord] = {}
-        # What lies just below the first key, so that it is listed itself.
+        # The key just below the first one, so that the first one is listed too.
         for listed in self._store.list(self._prefix(first.stream, first.log), start_after=self.key(first)[:-1]):
             if listed.key > self.key(last):
                 break
@@ -118,7 +118,7 @@ class LetterStates:
         return f"{meta_key(self._root, KIND, stream, log)}/"
 
     def key(self, first: Position) -> str:
-        """Where the state of the unit that begins at `first` lies."""
+        """The key of the state of the unit that begins at `first`."""
         return meta_key(self._root, KIND, first.stream, first.log, f"{first.offset:020d}.json")
 
 

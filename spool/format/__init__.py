@@ -1,1 +1,1 @@
-"""Pure bytes: a segment is a Kafka log segment, an object a row of chunks of stored batches. No files, no store."""
+"""Pure bytes: a segment is a Kafka log segment, an object holds chunks of stored batches. No files, no store."""

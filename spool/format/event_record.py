@@ -37,7 +37,7 @@ Record = tuple[int, bytes | None, bytes, list[Header]]
 
 
 def encode(events: Sequence[Event], event_bytes_max: int) -> list[Record]:
-    """One record an event, in order. EventRefused names the first that can never be appended."""
+    """One record per event, in order. EventRefused names the first that can never be appended."""
     try:
         return _records(events, event_bytes_max)
     except (TypeError, ValueError, OverflowError, AttributeError) as error:

@@ -1,7 +1,7 @@
 """
 The JSON notes beside the events: checkpoints, deliveries, markers, dead letters. Pure.
 
-They lie where others can write, so whatever does not read as a note of this program is one error that names the note.
+They are stored where others can write, so anything that is not a note of this program is one error that names the note.
 A field that this program does not know is left out: within a version, notes only ever gain fields.
 """
 

@@ -1,5 +1,5 @@
 """
-One batch under construction per partition: what laying out and laying out anew share. Pure.
+One batch under construction per partition: what laying out and laying out again share. Pure.
 
 Batches are closed at a limit of uncompressed bytes and compressed as a whole. The compression is done here and not by
 the compiled builder, whose fixed zstd level 3 takes three times the time of level 1 for larger results (measured on

@@ -88,7 +88,7 @@ class Record(Protocol):
 
 
 def read_header(data: bytes | bytearray | memoryview, at: int = 0) -> BatchHeader | None:
-    """The header at byte `at`, or None where none of sane length and magic lies wholly within `data`."""
+    """The header at byte `at`, or None if no header of sane length and magic is completely within `data`."""
     if len(data) - at < HEADER_BYTES:
         return None
     header = BatchHeader._make(HEADER.unpack_from(data, at))

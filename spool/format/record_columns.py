@@ -1,7 +1,7 @@
 """
-The records of local commits as columns: where each one's parts lie in the bytes, without making an object of any. Pure.
+The records of local commits as columns: where each one's parts are in the bytes, without making an object of any. Pure.
 
-    front   length, attributes, timestamp delta, offset delta                   made anew in the archive
+    front   length, attributes, timestamp delta, offset delta                   rebuilt in the archive
     body    key length, key, value length, value, header count, headers         copied
 
 All but attributes (one byte) and contents are zigzag varints. Decoding to objects, adding a header and encoding again
@@ -45,7 +45,7 @@ class Commit(Protocol):
 
 class RecordColumns(NamedTuple):
     """
-    One row a record, in the order of the log. The columns `_at` and `_end` are places in `data`.
+    One row per record, in the order of the log. The columns `_at` and `_end` are places in `data`.
 
     `data` is a copy of the commits' records, in which each body is already as the archive has it, up to the header
     `spool` that goes behind it: the local one is taken out, and the archived one counted.
@@ -112,7 +112,7 @@ def varints(view: Bytes, at: Column) -> tuple[Column, Column]:
 
 
 def _starts(data: bytearray, end: int) -> list[int]:
-    """Where each record begins: the one thing that only a walk through all of them tells."""
+    """Where each record begins: the one thing that only a walk through all of them shows."""
     starts = []
     at = 0
     while at < end:

@@ -1,5 +1,5 @@
 """
-Laying an archived chunk out anew, where its batches cannot be sent as they are: another number of partitions, another
+Laying an archived chunk out again, if its batches cannot be sent as they are: another number of partitions, another
 generation after a rewind, a topic that takes smaller batches only, events left out as dead letters. Pure.
 """
 

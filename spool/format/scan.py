@@ -27,7 +27,7 @@ RECORD_BYTES_MIN = 7
 
 
 class CommitAt(NamedTuple):
-    """A whole commit and where it lies."""
+    """A whole commit and where it is."""
 
     start: int
     end: int
@@ -51,7 +51,7 @@ class Scan(NamedTuple):
 
     end          behind the last whole commit
     next_offset  the next that may be given out
-    tail         what lies behind `end`: nothing, a torn write, or a suspected hole (its range is the last of `holes`)
+    tail         what follows `end`: nothing, a torn write, or a suspected hole (its range is the last of `holes`)
     """
 
     commits: tuple[CommitAt, ...]

@@ -44,7 +44,7 @@ class SegmentHeader(NamedTuple):
 
     previous_sha256  of the sealed segment before it; empty for the first
     after            (log, segment) that this log continues, on the first segment of a successor; else None
-    previous_next    the offset after the segment before; what lies between it and first_offset is a hole.
+    previous_next    the offset after the segment before; what is between it and first_offset is a hole.
                      -1 in headers written before there was such a field
     """
 
@@ -100,7 +100,7 @@ def decode_segment_header(data: bytes, name: str) -> tuple[SegmentHeader, int]:
 
 
 def refuse_foreign(header: SegmentHeader, stream: str, log: str, name: str) -> None:
-    """CorruptSegment where a whole segment of another log lies in this one's folder."""
+    """CorruptSegment if a whole segment of another log is in this one's folder."""
     if (header.stream, header.log) != (stream, log):
         raise CorruptSegment(name, 0, f"belongs to {header.stream}/{header.log}")
 
@@ -116,7 +116,7 @@ def _from_json(value: bytes, name: str) -> SegmentHeader:
         # What a later program adds without changing the version may be passed over.
         header = SegmentHeader(**{name: document[name] for name in SegmentHeader._fields if name in document})
         if not 0 <= header.begins_at <= header.first_offset:
-            raise ValueError(f"previous_next {header.previous_next} lies behind first_offset {header.first_offset}")
+            raise ValueError(f"previous_next {header.previous_next} is after first_offset {header.first_offset}")
         return header
     except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
         raise CorruptSegment(name, 0, f"the segment header's text is not as it should be: {error}") from None

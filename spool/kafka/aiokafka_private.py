@@ -107,7 +107,7 @@ def add_partition(producer: AIOKafkaProducer, topic: str, partition: int) -> Non
 
 
 def close_sockets(producer: AIOKafkaProducer) -> None:
-    """Give up a producer without asking the broker for anything: stop() and abort() wait for ever while it is down."""
+    """Give up a producer without asking the broker for anything: stop() and abort() block while it is down."""
     producer._closed = True
     for connection in list(producer.client._conns.values()):
         connection.close()

@@ -17,7 +17,7 @@ from spool.kafka.watermarks import Watermarks, end_of, watermarks
 _GROUP = "spool-verify"
 _BATCH = 10_000
 _POLL_S = 0.1
-# consume() waits this long for a full batch, which hardly ever comes.
+# consume() waits this long for a full batch, which almost never comes.
 _DECIDED_POLL_S = 0.02
 # Longer than a transaction may stay open, which is what can hold a reader up.
 SILENCE_MAX_S = 60.0

@@ -111,7 +111,7 @@ def _topic_id(admin: AdminClient, topic: str) -> str:
 
 
 def _refuse_impossible_transactions(admin: AdminClient, known: ClusterMetadata) -> None:
-    """Before the first transaction of a cluster: with too few brokers it would wait for a coordinator for ever."""
+    """Before the first transaction of a cluster: with too few brokers it would wait for a coordinator without end."""
     broker = next(iter(known.brokers))
     resource = ConfigResource(ResourceType.BROKER, str(broker))
     wanted = int(_configs(admin, [resource])[str(broker)].get(_TRANSACTIONS_FACTOR, "1"))
@@ -207,7 +207,7 @@ def _checked_target(stream: StreamSettings, partitions: int, config: Mapping[str
     limit = int(config["max.message.bytes"])
     if limit < 2 * _BATCH_OVERHEAD_BYTES:
         raise TopicRefused(
-            f"topic {stream.topic} has max.message.bytes={limit}: hardly an event of stream {stream.name} fits",
+            f"topic {stream.topic} has max.message.bytes={limit}: almost no event of stream {stream.name} fits",
             hint="raise max.message.bytes; Kafka's default is 1048588",
         )
     if config["message.timestamp.type"] != "LogAppendTime":

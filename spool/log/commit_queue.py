@@ -169,7 +169,7 @@ class CommitQueue:
             self._write(commit, min(commit.deadline, deadline))
         except LockTimeout as error:
             if deadline < commit.deadline:
-                # Nothing was written. A caller that has more time goes on.
+                # Nothing was written. A caller that has more time continues.
                 with self._mutex:
                     self._waiting.appendleft(commit)
                 return False

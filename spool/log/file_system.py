@@ -25,11 +25,11 @@ NETWORK_FUSE = ("fuse.sshfs", "fuse.s3fs", "fuse.rclone", "fuse.glusterfs", "fus
 
 
 def refuse_network(folder: Path, mounts: Path = Path("/proc/self/mountinfo")) -> None:
-    """FolderRefused where `folder` lies on a network file system."""
+    """FolderRefused if `folder` is on a network file system."""
     kind = _kind(folder.resolve(), mounts.read_text(encoding="utf-8", errors="replace"))
     if kind in NETWORK or kind.startswith(NETWORK_FUSE):
         raise FolderRefused(
-            f"{folder} lies on {kind}, a network file system",
+            f"{folder} is on {kind}, a network file system",
             hint="locks and fsync are not reliable there: put SPOOL_FOLDER on a local disk",
         )
 

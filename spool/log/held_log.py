@@ -4,12 +4,12 @@ A log as the holder of its lock has it: its state made usable, its open segment,
 What the lock file says is usable as it is where the last holder ended well. Otherwise:
 
     of another boot, damaged, segment missing or too short   recover (recovery.py)
-    segment marked as failed                                 recover; cut what lies beyond the synced end
+    segment marked as failed                                 recover; truncate beyond the synced end
     bytes beyond the synced end                              resume: sync them, adopt whole commits, cut the rest
 
 An fsync that failed marks the segment: it is never written again (rule 7), because the kernel may have dropped the
-pages and call them clean. Where even the mark cannot be written, this process remembers it, and removes what other
-processes could go on from: the bytes, and the note.
+dirty pages and marked them clean. If even the mark cannot be written, this process remembers it, and removes what
+other processes could continue from: the bytes, and the note.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class HeldLog:
         return state if size == state.synced_end else self._resumed(state, size)
 
     def note(self, state: LockState) -> None:
-        """What the next holder goes on from."""
+        """What the next holder continues from."""
         write_state(self._disk, self.lock.descriptor, state._replace(pid=os.getpid()))
 
     # Appending. The steps of one commit, in this order; `LogWriter` says what their errors mean.
@@ -198,6 +198,6 @@ class HeldLog:
         return state
 
     def _closed_as_failed(self, state: LockState) -> LockState:
-        """An fsync failed while nobody waited for new events: close the segment where it was synced, and go on."""
+        """An fsync failed while nobody waited for new events: close the segment where it was synced, and continue."""
         self.mark_failed(state)
         return self._recovered(state)

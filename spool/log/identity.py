@@ -2,7 +2,7 @@
 Whose log this is: `log.json`, and what follows when it is not ours.
 
 A log belongs to one folder on one machine. A copied folder (a clone, a restored backup) has the same log.json, but
-lies on another inode or machine: the copy's log is ended there and a new one continues it (rule 10).
+is on another inode or machine: the copy's log is ended there and a new one continues it (rule 10).
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Identity(NamedTuple):
 
 
 def machine_id() -> str:
-    """The id systemd gives a machine; the host's name where there is none, as in containers."""
+    """The id systemd gives a machine; the host's name if there is none, as in containers."""
     try:
         return Path("/etc/machine-id").read_text(encoding="ascii").strip() or socket.gethostname()
     except FileNotFoundError:
@@ -89,5 +89,5 @@ def write_identity(log_path: Path, disk: Disk, identity: Identity) -> None:
 
 
 def write_successor(log_path: Path, disk: Disk, successor: str) -> None:
-    """Say durably that the log is continued by another; whoever appends next goes there."""
+    """Record durably that the log is continued by another; the next append goes there."""
     write_identity(log_path, disk, read_identity(log_path)._replace(successor=successor))

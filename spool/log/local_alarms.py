@@ -80,7 +80,7 @@ class AlarmsAfterwards:
     """
     An AlarmSink that keeps alarms back until `deliver`.
 
-    Whoever stores alarms may be slow, or broken: neither may hold a log's lock, or fail an append that is durable.
+    A store of alarms may be slow, or broken: neither may hold a log's lock, or fail an append that is durable.
     """
 
     def __init__(self, sink: AlarmSink) -> None:

@@ -86,7 +86,7 @@ def boot_id() -> bytes:
 
 
 def read_state(descriptor: int) -> LockState | None:
-    """The record, or None where there is none that passes its checksum. Needs no lock: a torn read is tried again."""
+    """The record, or None if no record passes its checksum. Needs no lock: a torn read is repeated."""
     for _ in range(_READ_TRIES):
         data = os.pread(descriptor, SIZE_BYTES, 0)
         if len(data) < SIZE_BYTES or not data.strip(b"\0"):
@@ -105,7 +105,7 @@ def write_state(disk: Disk, descriptor: int, state: LockState) -> None:
 
 
 def read_state_of(log_path: Path) -> LockState | None:
-    """The record of a log, without a lock; None where there is none of this boot."""
+    """The record of a log, without a lock; None if there is none of this boot."""
     try:
         descriptor = os.open(log_path / "lock", os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:

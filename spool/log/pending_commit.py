@@ -14,7 +14,7 @@ from spool.format.event_record import Record
 
 
 class PendingCommit:
-    """One record batch in the making and those who wait for it."""
+    """One record batch under construction, and the threads that wait for it."""
 
     def __init__(self, mutex: threading.Lock) -> None:
         self.builder = record_batch.builder(size_max=COMMIT_BYTES_MAX)

@@ -6,7 +6,7 @@ commits, below the synced end. So it is written rarely: once before the first id
 shipping wants to remove segments that are still needed to bring it up to date.
 
     one line of JSON: {"version", "segment", "offset", "inherited", "sha256" of all others and of the rest}
-    one line a producer: ["name", sequence, "log", first offset, count, checksum, time in ms]
+    one line per producer: ["name", sequence, "log", first offset, count, checksum, time in ms]
 
 It is replaced as a whole, under `producers.lock`, and never by an older one: the segments that an older one needs may
 be gone.
@@ -76,7 +76,7 @@ def read_producers(log_path: Path) -> SavedProducers | None:
     except (ValueError, KeyError, TypeError, IndexError) as error:
         raise ProducerConflict(
             f"{log_path.parent.name}/{log_path.name}/{FILE} cannot be read: {error}",
-            hint="docs/runbooks/producers.md: nothing can be told apart from a repetition until it is repaired",
+            hint="docs/runbooks/producers.md: a new sequence looks like a repetition until it is repaired",
         ) from error
 
 

@@ -5,7 +5,7 @@ The table of producers as the holder of the log's lock has it: brought up to dat
     a file              read, then the commits behind it
     read before         only what others have committed since
 
-Every unit that is looked up lies below the synced end: a table read from elsewhere could promise what a power loss
+Every unit that is looked up is below the synced end: a table read from elsewhere could promise what a power loss
 takes back.
 """
 
@@ -164,7 +164,7 @@ def inherit(log: LogFolder, disk: Disk, after: tuple[str, int]) -> None:
 
 def inherited_table(log: LogFolder, after: tuple[str, int] | None) -> ProducerTable:
     """
-    What a log that begins takes over from the one that it continues, where that lies in the same folder.
+    What a log that begins takes over from the one that it continues, if that is in the same folder.
 
     An earlier log that had no producers is inherited all the same: what it lacks was never written.
     """

@@ -68,7 +68,7 @@ class ProducerTable:
             raise ProducerConflict(
                 f"producer {unit.producer} sends sequence {unit.sequence}, expected is {expected}"
                 + (f" or {entry.sequence} again" if entry else ": it is not known, or was forgotten"),
-                hint="one sender a producer, sequences without gaps; a sender restored from a backup begins as another "
+                hint="one sender per producer, no gaps in sequences; a sender restored from a backup begins as another "
                 "producer, once it is clear what it had sent",
             )
         if (entry.event_count, entry.checksum) != (unit.event_count, unit.checksum):
@@ -114,7 +114,7 @@ def unit_of(events: Sequence[Event], producer: str, sequence: int, time_s: int, 
 
 def checksum(events: Sequence[Event]) -> int:
     """
-    CRC-32C over keys, values and their sizes: notices a sender that went back in time, not one that lies.
+    CRC-32C over keys, values and their sizes: detects a sender that went back in time, not a malicious one.
 
     Ids and times are left out: a client that leaves them to the spool gets new ones with each attempt. Not zlib's:
     that one lets go of the interpreter's lock, and getting it back costs more than the sum.

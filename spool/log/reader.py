@@ -53,12 +53,12 @@ class SegmentContents(NamedTuple):
 
     @property
     def first_offset(self) -> int:
-        """Where the segment before it ended: a hole may lie in front of the first commit."""
+        """Where the segment before it ended: a hole may precede the first commit."""
         return self.header.begins_at
 
 
 def read_sealed(path: Path) -> SegmentContents:
-    """A sealed segment with its holes. CorruptSegment where nothing tells its offsets any more."""
+    """A sealed segment with its holes. CorruptSegment if its offsets can no longer be determined."""
     data = path.read_bytes()
     log = LogFolder(path.parent.parent.name, path.parent.name, path.parent)
     header, found = _header_and_scan(path, log, data)
@@ -77,7 +77,7 @@ def _ended(found: Scan, first_offset: int, next_offset: int, size_bytes: int) ->
     """
     What a segment holds when the next one begins at `next_offset`: that was decided under the lock.
 
-    Commits beyond it were cut (a failed fsync) and came back with a power loss: their offsets were given anew.
+    Commits beyond it were cut (a failed fsync) and came back with a power loss: their offsets were given again.
     """
     commits = tuple(commit for commit in found.commits if commit.next_offset <= next_offset)
     end = commits[-1].next_offset if commits else first_offset

@@ -1,7 +1,7 @@
 """
 What to do with a log whose last writer is not known to have ended well. Only under the log's lock.
 
-Runs when the machine was restarted, a segment is marked failed, or a check fails; otherwise a writer goes on in the
+Runs when the machine was restarted, a segment is marked failed, or a check fails; otherwise a writer continues in the
 open segment. Whatever state a crash left, the outcome is the same: all whole commits are in sealed segments, the next
 segment is open with a header only, nothing that was ever durable is deleted.
 
@@ -68,7 +68,7 @@ def recover(
     """
     Bring the log into a state that can be written, and return its open segment.
 
-    synced_end: for a segment whose fsync failed in this boot; what lies beyond was answered `unknown` and is cut.
+    synced_end: for a segment whose fsync failed in this boot; what follows was reported `unknown` and is truncated.
     after: what the log continues, for the header of its first segment.
     """
     remove_leftovers(disk, log.path)
@@ -129,7 +129,7 @@ def _closed_state(log: LogFolder, last: SegmentFile) -> _Closed:
 def _rewrite_empty(
     log: LogFolder, disk: Disk, alarms: AlarmSink, files: list[SegmentFile], after: tuple[str, int] | None
 ) -> OpenSegment:
-    """The open segment has no commit, and maybe no whole header: write it anew, beside and then in place."""
+    """The open segment has no commit, and maybe no whole header: rewrite it, beside and then in place."""
     last = files[-1]
     data = last.path.read_bytes()
     header = _header_anew(log, files, data, after)
@@ -170,7 +170,7 @@ def _state_before(log: LogFolder, files: list[SegmentFile]) -> _Closed:
         return _Closed(0, 0, "")
     shipped = read_shipped(log.path)
     if shipped.segment != last.segment - 1:
-        raise CorruptSegment(last.path.name, 0, "its header is damaged, and no earlier segment tells its offset")
+        raise CorruptSegment(last.path.name, 0, "its header is damaged, and no earlier segment shows its offset")
     # The number of its next commit left with it; any will do, each segment says its own.
     return _Closed(shipped.next_offset, 0, "")
 

@@ -1,4 +1,4 @@
-"""How far the object store has a log: written by the shipper, read by those who wait for `s3`."""
+"""How far the object store has a log: written by the shipper, read by producers that wait for `s3`."""
 
 from __future__ import annotations
 

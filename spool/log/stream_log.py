@@ -66,7 +66,7 @@ class StreamLog:
         Find or begin this folder's log of the stream. FolderRefused, SpoolFull, LockTimeout (in 30 s unless given).
 
         alarms: files of the folder unless given. They are raised beside an append: never give a sink that calls others.
-        A log that lies here but belongs elsewhere (a cloned or restored folder) is sealed and continued by a new one.
+        A log that is here but belongs elsewhere (a cloned or restored folder) is sealed and continued by a new one.
         """
         disk = disk or Disk()
         return cls(folder, stream, alarms or LocalAlarms(folder, disk), disk, deadline or Deadline.after(TIMEOUT_S))

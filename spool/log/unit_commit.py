@@ -41,7 +41,7 @@ class PendingUnit:
             certain = self._meant_for in table.inherited
             self.error = ProducerMoved(
                 f"producer {self.unit.producer} sends sequence {self.unit.sequence} for the log {self._meant_for}; the "
-                f"stream goes on in {log}" + (", and the sequence was not written" if certain else ""),
+                f"stream continues in {log}" + (", and the sequence was not written" if certain else ""),
                 log=log, certainly_not_written=certain,
                 hint="send it for the new log" if certain else "look whether the old log has it before sending again",
             )  # fmt: skip

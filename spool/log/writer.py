@@ -230,7 +230,7 @@ class LogWriter:
                 raise
             raise AppendUnknown(
                 f"{self._name}: a write to segment {state.segment} failed and could not be cut: {error}",
-                hint="look at the disk (dmesg, smartctl); the log goes on in a new segment",
+                hint="look at the disk (dmesg, smartctl); the log continues in a new segment",
             ) from error
 
     def _make_durable(self, state: LockState, frame: bytearray, event_count: int) -> None:
@@ -240,7 +240,7 @@ class LogWriter:
             self._held.mark_failed(state)
             raise AppendUnknown(
                 f"{self._name}: fsync of segment {state.segment} failed: {error}",
-                hint="look at the disk (dmesg, smartctl); the log goes on in a new segment",
+                hint="look at the disk (dmesg, smartctl); the log continues in a new segment",
             ) from error
         try:
             self._held.note_commit(state, frame, event_count)

@@ -2,7 +2,7 @@
 The chunks of one log from a checkpoint on, read ahead by a few threads.
 
 The next object is asked for by its name; a missing one ends the series for now, and a listing, at the start and once
-a minute, tells whether it is the end of the log or a gap (rule 20).
+a minute, decides whether it is the end of the log or a gap (rule 20).
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class ArchiveSource:
         self._backlog = False
 
     def seek(self, segment: int, offset: int) -> None:
-        """Go on with `offset`, which lies in `segment` or is its first."""
+        """Continue with `offset`, which is in `segment` or is its first."""
         self._segment, self._offset = segment, offset
         self._ahead.clear()
         self._waiting.clear()

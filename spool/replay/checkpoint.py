@@ -25,7 +25,7 @@ from spool.kafka.watermarks import end_of, topic_exists
 
 VERSION = 1
 _POSITIVE = 0x7FFFFFFF
-# consume() waits this long for a full batch, which hardly ever comes; a start reads some five times.
+# consume() waits this long for a full batch, which almost never comes; a start reads some five times.
 _POLL_S = 0.02
 _GROUP = "spool-checkpoint-reader"
 
@@ -89,7 +89,7 @@ class CheckpointKey(NamedTuple):
         return f"spool/{'/'.join(self)}"
 
     def partition(self, partitions: int) -> int:
-        """Where it lies in the checkpoint topic: Kafka's own hash of the key, masked to be positive."""
+        """Its partition of the checkpoint topic: Kafka's own hash of the key, masked to be positive."""
         return (murmur2([self.encode()])[0] & _POSITIVE) % partitions
 
 

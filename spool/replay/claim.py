@@ -2,10 +2,10 @@
 Taking a log: what is true before its first transaction is sent (rules 19, 22 and 26).
 
     1. leave it alone if another instance wrote its checkpoint less than 30 s ago
-    2. init the transactional id: whoever had it is fenced, its transaction ended
+    2. init the transactional id: the producer that had it is fenced, its transaction ended
     3. read the checkpoint; compare it with the marker, with the topic, and with the deliveries
     4. commit it under our name; a log without one begins at the archive's floor
-    5. put the marker where there is none
+    5. put the marker if there is none
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Claim:
         # What is decided by now is enough: waiting for our killed self's transaction would last until its timeout.
         self._refuse_if_owned(around.checkpoints.read_decided(self._key))
         self._sink.open()
-        # Not asked again who owns it: whoever claimed it meanwhile is fenced now; if we left too, nobody would go on.
+        # The owner is not checked again: a claim made meanwhile is fenced now; if we left too, none would continue.
         stored = around.checkpoints.read(self._key)
         marker = read_marker(around.archive.store, around.archive.root, self._key)
         self._refuse_another_kafka(stored, marker)

@@ -1,5 +1,5 @@
 """
-What was delivered where: one record a transaction in the `deliveries` topic, beside the checkpoint.
+What was delivered where: one record per transaction in the `deliveries` topic, beside the checkpoint.
 
 The fast form of verify adds these up instead of reading every event.
 """

@@ -1,8 +1,8 @@
 """
 The marker of a log and a target: into which Kafka cluster and topic it is delivered.
 
-The checkpoint alone cannot tell "never delivered" from "delivered into a Kafka that is gone". The marker, in the object
-store, can: see rule 26 and docs/runbooks/kafka-replaced.md.
+The checkpoint alone cannot distinguish "never delivered" from "delivered into a Kafka that is gone". The marker, in
+the object store, can: see rule 26 and docs/runbooks/kafka-replaced.md.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Marker(NamedTuple):
 
 
 def read_marker(store: ObjectStore, root: str, key: CheckpointKey) -> Marker | None:
-    """None where there is none. CorruptRecord names the object."""
+    """None if there is none. CorruptRecord names the object."""
     name = _key(root, key)
     try:
         stored = store.get(name)

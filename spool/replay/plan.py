@@ -29,7 +29,7 @@ class PlanRow(NamedTuple):
 
 
 def plan(archive: Archive, stream: StreamSettings, checkpoints: Checkpoints) -> list[PlanRow]:
-    """A row a log, in the order of their ids. A log that cannot be read has its error as the note."""
+    """One row per log, in the order of their ids. A log that cannot be read has its error as the note."""
     return [_row(archive, name, stream.topic, checkpoints) for name in archive.logs(stream.name)]
 
 

@@ -126,7 +126,7 @@ class Replayer:
         return summary
 
     def plan(self) -> list[PlanRow]:
-        """What a drain would send now, a row a log. Claims and changes nothing."""
+        """What a drain would send now, one row per log. Claims and changes nothing."""
         checkpoints = self._checkpoint_reader().read_all()
         return plan(self._archive, self._stream, checkpoints)
 

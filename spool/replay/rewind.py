@@ -95,7 +95,7 @@ def rewind(
     who: str = "",
 ) -> RewindPlan:
     """
-    Do it: fences whoever replays the log, commits the new checkpoint, makes this cluster and topic the log's target.
+    Do it: fences the replayer of the log, commits the new checkpoint, makes this cluster and topic the log's target.
 
     1. init the live transactional id   2. checkpoint {next, generation + 1, reason, who}   3. the marker
     """

@@ -98,7 +98,7 @@ class Standings:
         return {**{self._subject(log): reason for log, reason in self.waiting.items()}, **errors}
 
     def raise_worst(self) -> None:
-        """The most urgent error of all logs, naming every log that has one; nothing where there is none."""
+        """The most urgent error of all logs, naming every log that has one; nothing if there is none."""
         errors = {self._subject(log): one.error for log, one in self._logs.items() if one.error is not None}
         if errors:
             raise worst(errors)

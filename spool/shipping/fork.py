@@ -1,6 +1,6 @@
 """
 Two folders write one log (rule 15): a copied folder, or one that its identity did not give away, such as that of a
-machine restored from a snapshot. The store decides: whose segment was put first goes on with the log, and the other
+machine restored from a snapshot. The store decides: the folder whose segment was put first keeps the log, and the other
 folder's records move to a successor.
 
     1. fork.json: the segment and the successor's id (fsync)
@@ -12,7 +12,7 @@ folder's records move to a successor.
     7. the old files go to `forked/` (fsync)
     8. remove fork.json
 
-Whoever dies in between is followed by the next shipper, which begins at 2 and goes on behind what the successor holds.
+After a crash in between, the next shipper begins at 2 and continues after what the successor holds.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ class _Mark(NamedTuple):
 
 
 def move_to_successor(forking: Forking, fork: Fork) -> None:
-    """Steps 1 to 8. StoreUnavailable, LockTimeout: `resume` goes on later. Errors of the disk: OSError."""
+    """Steps 1 to 8. StoreUnavailable, LockTimeout: `resume` continues later. Errors of the disk: OSError."""
     with _exclusive(forking):
         if _read_mark(forking) is None and _files(forking.log, fork.segment):
             # A cloned folder's log has a successor already.
@@ -109,7 +109,7 @@ def move_to_successor(forking: Forking, fork: Fork) -> None:
 
 def resume(forking: Forking) -> bool:
     """
-    Go on with a move that was begun; says whether there was one.
+    Continue a move that was started; returns whether there was one.
 
     The alarm comes before the lock is taken: an alarm may wait for the object store.
     """

@@ -42,7 +42,7 @@ from spool.store.object_store import CALL_S, call_limit_s
 
 LOGGER = logging.getLogger(__name__)
 
-# The locks here are held for moments. Whoever stopped while holding one must not keep the other logs waiting.
+# The locks here are held for moments. A process that stopped while holding one must not keep the other logs waiting.
 LOCK_S = 2.0
 
 failpoints.declare("archive.ship.encoded", "archive.local.deleted")
@@ -171,7 +171,7 @@ class LogShipper:
         """Whether the segment before this one is known to be ours; OperatorNeeded where it is nowhere."""
         number = file.segment
         if is_orphan(self._log.path, number - 1):
-            # Whose log went on there is unknown. This segment tells, if it was put before, or is an orphan too.
+            # Which folder kept the log is unknown. This segment decides: it was put before, or is an orphan too.
             return number < self._archive.floor(self._name).segment or self._is_in_store(number, source)
         if number in (0, read_shipped(self._log.path).segment + 1):
             return True

@@ -171,7 +171,7 @@ class LogTurn:
         pause_s = self._backoff.next_s()
         self._next = Deadline.after(pause_s)
         LOGGER.warning("log=%s is shipped again in %.1f s: %s", self.name, pause_s, error)
-        # A log that waits for the store or for a lock goes on by itself.
+        # A log that waits for the store or for a lock continues by itself.
         if isinstance(error, TerminalError):
             self._alarms.open("ship_blocked", self.name, f"{type(error).__name__}: {error}")
 

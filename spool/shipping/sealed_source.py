@@ -32,7 +32,7 @@ class SealedSource(NamedTuple):
 
 
 def read_source(log: LogFolder, file: SegmentFile, shipped: ShippedState) -> SealedSource:
-    """A sealed segment that has a successor on disk. CorruptSegment where nothing tells its offsets any more."""
+    """A sealed segment that has a successor on disk. CorruptSegment if its offsets can no longer be determined."""
     contents = _read(log, file, shipped)
     if _differs(contents):
         # Once more: a read error that did not say so must not become a hole.

@@ -1,5 +1,5 @@
 """
-Putting one segment where it belongs (rule 13). Whose object lies there is decided by the source sha256 in its
+Putting one segment where it belongs (rule 13). Whose object is there is decided by the source sha256 in its
 metadata, or in its footer where the metadata was lost (a bucket that was restored by a tool that drops it); never by
 its bytes: another release of zstd makes other bytes of the same segment.
 
@@ -22,7 +22,7 @@ from spool.names import LogName
 
 __all__ = ["SOURCE_SHA256", "Placed", "place_segment"]
 
-# Between a 412 and its 404 somebody deletes; that happens below the floor only, and hardly twice.
+# Between a 412 and its 404 somebody deletes; that happens below the floor only, and almost never twice.
 _TRIES = 5
 
 failpoints.declare("archive.put.before", "archive.put.done", "archive.floor.checked")
@@ -33,7 +33,7 @@ class Placed(NamedTuple):
     What became of a segment.
 
     ours         the object under its key is this segment
-    below_floor  the number lies below the floor: what was there is unknown, and what we put counts for nothing
+    below_floor  the number is below the floor: what was there is unknown, and what we put does not count
     """
 
     ours: bool

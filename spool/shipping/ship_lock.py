@@ -37,7 +37,7 @@ class ShipLock:
 
     def beat(self, busy_s: float = 0.0) -> None:
         """
-        Say that shipping goes on. Only a holder says so: who works beside one that stopped must not make it look alive.
+        Record that shipping continues. Only the holder does: a helper of a stopped shipper must not make it look alive.
 
         busy_s: how long the next step may take, where that is longer than the others of its kind, such as a large
         object over a slow link. Not fsynced: it is about this boot only. A full disk does not stop the shipping that

@@ -20,10 +20,10 @@ failpoints.declare("archive.shipped.recorded", "archive.orphan.moved")
 
 def record_shipped(log_path: Path, state: ShippedState, disk: Disk, deadline: Deadline) -> None:
     """
-    Durably; never backwards, whoever else ships the same log.
+    Durably; never backwards, even if another process ships the same log.
 
-    LockTimeout where another process stopped in the middle of this: the object stays where it was put, and whoever
-    ships next records it.
+    LockTimeout if another process stopped in the middle of this: the object stays where it was put, and the next
+    shipper records it.
     """
     with locked(log_path / LOCK, deadline, name=f"{log_path.parent.name}/{log_path.name}/{LOCK}"):
         if state.segment > read_shipped(log_path).segment:
@@ -33,10 +33,10 @@ def record_shipped(log_path: Path, state: ShippedState, disk: Disk, deadline: De
 
 def keep_orphan(log_path: Path, file: SegmentFile, offsets: OffsetRange, disk: Disk, deadline: Deadline) -> None:
     """
-    Put a segment aside that lies below the floor. LockTimeout as above.
+    Put a segment aside that is below the floor. LockTimeout as above.
 
     1. make `orphans/` (fsync)   2. rename the file into it, its offsets in the name (fsync of `orphans/`)
-    3. record the number, which also makes the removal from the log's folder durable: the log goes on
+    3. record the number, which also makes the removal from the log's folder durable: the log continues
     """
     folder = log_path / ORPHANS
     disk.make_folder(folder)
@@ -52,7 +52,7 @@ def is_orphan(log_path: Path, segment: int) -> bool:
 
 
 def is_orphaned_offset(log_path: Path, offset: int) -> bool:
-    """Whether the event at this offset lies in an orphan: then it is unknown whether it is in the store."""
+    """Whether the event at this offset is in an orphan: then it is unknown whether it is in the store."""
     for path in (log_path / ORPHANS).glob("*.sealed"):
         _segment, first, next_ = path.stem.split("-")
         if int(first) <= offset < int(next_):

@@ -1,12 +1,12 @@
 """
-Shipping a spool folder: every log in it, for ever (`run`) or once (`ship_once`).
+Shipping a spool folder: every log in it, without end (`run`) or once (`ship_once`).
 
     1. prove once that the store keeps to conditions and lets nothing expire        spool/store/probe.py
     2. give each log its turn: seal what is due, ship what is sealed                spool/shipping/log_turn.py
-    3. say that shipping goes on: `ship.heartbeat`, before every segment
+    3. record that shipping continues: `ship.heartbeat`, before every segment
 
-A log that cannot go on does not hold up the others: the resident shipper tries it again beside them, in a thread of its
-own, after a pause. Failures of the store are tried again without end.
+A log that cannot be shipped does not hold up the others: the resident shipper retries it beside them, in a thread of
+its own, after a pause. Failures of the store are retried without end.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ __all__ = ["SEGMENTS_A_TURN", "Round", "ShipSummary", "Shipper", "demand_all_shi
 
 LOGGER = logging.getLogger(__name__)
 
-# Between two rounds: short while there is something to do, for those who wait for `s3`.
+# Between two rounds: short while there is something to do, for producers that wait for `s3`.
 BUSY_S = 0.02
 IDLE_S = 0.2
 IDLE_AFTER_ROUNDS = 100
@@ -104,7 +104,7 @@ class Shipper:
         """
         One turn for each log; its errors are returned. StoreRefused where the store fails its probe.
 
-        lock: of this folder, held or not; with it the heartbeat goes on.
+        lock: of this folder, held or not; with it the heartbeat continues.
         """
         errors: dict[str, SpoolError] = {}
         shipped = self._round(lock, seal_all=seal_all, failed=errors)
@@ -166,7 +166,7 @@ class Shipper:
             elif turn.is_due:
                 side.take(turn, lock, self._stop)
         if done.objects or side.has_shipped():
-            # The store is there: whoever waits for it need not wait longer.
+            # The store is there: logs that wait for it need not wait longer.
             for turn in self._turns.values():
                 if isinstance(turn.error, StoreUnavailable):
                     turn.make_due()

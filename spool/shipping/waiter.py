@@ -1,8 +1,8 @@
 """
 Waiting until events are in the object store, for an append that is acknowledged at `s3` (rule 11).
 
-The resident shipper does the work and leaves `shipped` in the log's folder; who waits looks there. Where no shipper is
-alive, the one who waits ships its own log.
+The resident shipper does the work and leaves `shipped` in the log's folder; waiting producers look
+there. If no shipper is alive, the waiting producer ships its own log.
 
 Of many threads that wait for one log, one looks and the others sleep until it sees something: hundreds that all looked
 would leave no processor time for anything else.
@@ -39,7 +39,7 @@ _SLEEP_MAX_S = 1.0
 
 
 class _Watch:
-    """Those in this process who wait for one log, and the attempt to ship it that runs for them, if any."""
+    """The threads of this process that wait for one log, and the attempt to ship it that runs for them, if any."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -78,7 +78,7 @@ class _Watch:
 
     def attempt(self, ship: Callable[[], None]) -> None:
         """
-        Let `ship` run beside the one who waits, whose deadline may be over sooner than a call to the store.
+        Let `ship` run beside the waiting thread, whose deadline may be over sooner than a call to the store.
 
         Returns at once; where an attempt runs already, or has ended since, it is that one. Raises what the last one
         raised but a TransientError, which is kept in `last_error`. Only the leader calls this.
@@ -134,7 +134,7 @@ def wait_until_shipped(
 
     store: called only when this process must ship by itself. AppendUnknown at the deadline, where the disk fails, or
     where it is not known whether the events are there (below the floor); SettingsError and StoreRefused where shipping
-    here is impossible. What an attempt to ship has begun goes on beside the caller.
+    here is impossible. What an attempt to ship has begun continues beside the caller.
     """
     folder = LogFolder(log.path.parent.name, log_id, log.path.parent / log_id)
     waiter = _Waiter(log, folder, next_offset, deadline, store, settings, alarms)
@@ -163,7 +163,7 @@ def _wait(waiter: _Waiter, watch: _Watch) -> None:
 
 
 def _lead(waiter: _Waiter, watch: _Watch) -> None:
-    """Look, seal and ship for all who wait, until one's own events are shipped or one's own deadline has passed."""
+    """Look, seal and ship for all waiting threads, until its own events are shipped or its own deadline has passed."""
     poll_s, seen = _POLL_FIRST_S, read_shipped(waiter.folder.path)
     while seen.next_offset < waiter.next_offset and not waiter.deadline.expired:
         if waiter.log.id == waiter.folder.log:
@@ -183,7 +183,7 @@ def _is_shipped(log_path: Path, next_offset: int) -> bool:
         return False
     if is_orphaned_offset(log_path, next_offset - 1):
         raise AppendUnknown(
-            f"offset {next_offset - 1} of log {log_path.name} lies below the floor of the store",
+            f"offset {next_offset - 1} of log {log_path.name} is below the floor of the store",
             hint=f"{log_path}/orphans holds the events: an operator appends or discards them",
         )
     return True
@@ -193,7 +193,7 @@ def _unknown(folder: LogFolder, next_offset: int, last_error: TransientError | N
     reason = f": {last_error}" if last_error else ""
     return AppendUnknown(
         f"offset {next_offset - 1} of {folder.stream}/{folder.log} is on disk, but not in the store in time{reason}",
-        hint=(last_error.hint if last_error else "") or "look at the shipper; it goes on by itself",
+        hint=(last_error.hint if last_error else "") or "look at the shipper; it continues by itself",
     )
 
 

@@ -2,7 +2,7 @@
 Running a blocking call so that it ends in time, whatever the network does.
 
 The call runs in a thread of its own. One that is given up ends with its sockets' time-outs; what it did nevertheless is
-found by whoever asks next. How long it may take grows with what it carries: a limit for small answers alone would
+found by the next request. How long it may take grows with what it carries: a limit for small answers alone would
 never let a large object over a slow link.
 """
 

@@ -4,7 +4,7 @@ The names of everything in the object store.
     <root>/<stream>/<log>/<segment, 12 digits>.seg     the segments of a log and nothing else
     <root>/_meta/<kind>/...                            floors, heads, markers, dead letters, alarms, probes
 
-Stream names begin with a letter or a digit, so `_meta` is never one. All parts consist of `a-z 0-9 _`, whose bytes lie
+Stream names begin with a letter or a digit, so `_meta` is never one. All parts consist of `a-z 0-9 _`, whose bytes are
 above `/` and `.`: listings have one order in every store, also in those that walk a tree.
 """
 

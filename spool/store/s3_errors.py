@@ -19,7 +19,7 @@ BUCKET_HINT = "create the bucket, or correct SPOOL_S3_BUCKET"
 _ENDPOINT_HINT = "check the endpoint (SPOOL_S3_ENDPOINT) and that the store runs; `make status` shows the local one"
 _QUOTA_HINT = "make room in the bucket or raise its quota; nothing is lost, the spool folder fills meanwhile"
 _PROXY_HINT = "is it the store that answers at SPOOL_S3_ENDPOINT, or a proxy or a sign-in page before it?"
-_AGAIN_HINT = "nothing to do if it passes; look at the store if it goes on"
+_AGAIN_HINT = "nothing to do if it passes; look at the store if it continues"
 
 # Answers that no repetition changes: code -> what it means, what to do.
 _REFUSALS = {

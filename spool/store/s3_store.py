@@ -2,8 +2,8 @@
 The object store over S3: PutObject with If-None-Match or If-Match, and a SHA-256 that the store compares before it
 answers.
 
-boto3's own retries are off: who calls knows better, and a put that is repeated silently could not tell its own earlier
-success from somebody else's. Reads are tried again here. Every call ends in time (bounded_call.py).
+boto3's own retries are off: callers know better, and a put that is repeated silently could not distinguish its own
+earlier success from another's. Reads are retried here. Every call ends in time (bounded_call.py).
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ class S3Store:
     """
     An ObjectStore (store.py) in one bucket. For use by several threads, not over a fork.
 
-    A rule that expires only tagged objects counts as expiring its prefix: whoever tags objects must not lose them.
+    A rule that expires only tagged objects counts as expiring its prefix: objects that are tagged must not be lost.
     """
 
     def __init__(self, client: S3Client, bucket: str, *, call_s: float = CALL_S) -> None:
@@ -200,7 +200,7 @@ class S3Store:
             try:
                 self._client.head_bucket(Bucket=self._bucket)
             except ClientError as error:
-                # Whoever may put need not be allowed to look: then the put itself will tell.
+                # A user that may put need not be allowed to look: then the put itself decides.
                 if status_of(error) != HTTPStatus.FORBIDDEN:
                     raise
 

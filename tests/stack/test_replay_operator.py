@@ -189,7 +189,7 @@ def test_records_that_a_compacted_topic_refuses_become_dead_letters(world):
     ("topic", "config", "message"),
     [
         ("target", {"cleanup_policy": "compact"}, "would forget events"),
-        ("target", {"max_message_bytes": "100"}, "hardly an event"),
+        ("target", {"max_message_bytes": "100"}, "almost no event"),
         ("target", {"message_timestamp_type": "CreateTime", "retention_ms": "60000"}, "retention.ms=60000"),
         (
             "target",

@@ -21,7 +21,7 @@ PAGES = [
     for path in sorted(ROOT.glob(pattern))
     if path.relative_to(ROOT).as_posix() not in QUOTING
 ]
-ROOMS = ("dags", "plugins", "stack", "benchmarks", "include")
+ROOMS = ("dags", "plugins", "stack", "benchmarks", "include", "spool")
 SOURCES = [path for room in ROOMS for path in sorted((ROOT / room).rglob("*.py")) if path != Path(__file__)]
 
 INSTEAD = {

@@ -77,5 +77,5 @@ def test_a_header_of_before_says_nothing_of_the_segment_before_and_a_later_one_m
     assert (old.previous_next, old.begins_at) == (-1, HEADER.first_offset)
     new = as_written({"previous_next": 990, "of_a_later_program": [1]})
     assert new.begins_at == 990
-    with pytest.raises(CorruptSegment, match="lies behind first_offset"):
+    with pytest.raises(CorruptSegment, match="is after first_offset"):
         as_written({"previous_next": 1001})

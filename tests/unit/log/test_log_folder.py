@@ -110,7 +110,7 @@ def test_a_torn_header_of_which_nothing_tells_the_offset_is_refused(folder: Path
     segment_files(log.path)[0].path.unlink()
     segment_files(log.path)[0].path.write_bytes(b"")
     boot()
-    with pytest.raises(CorruptSegment, match="no earlier segment tells its offset"):
+    with pytest.raises(CorruptSegment, match="no earlier segment shows its offset"):
         append(quick(folder), "c")
 
 
