@@ -6,4 +6,5 @@ What went into a stage, and what became of it: counted by the stages, compared b
     batch_numbers  the book by number alone, for what is too many to name: rows, mails, changes
     table          the table `stage_counts` in MariaDB, to which both are sent; its changes are emitted (events)
     check          in = out + quarantined + errored, or the difference by its name
+    commands       `python -m include.counts`
 """

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from include.counts.book_file import BookFile
-from include.counts.stage_count import StageCount
+from include.counts.stage_count import StageCount, Unsettled
 from spool.errors import TerminalError
 
 FILE_NAME = "stage_numbers.sqlite"
@@ -79,14 +79,16 @@ class StageNumbers(BookFile):
                 (feature, stage, batch, today, *numbers),
             )
 
-    def differing(self, feature: str, stage: str) -> list[str]:
-        """The keys of batches that have not come out whole, sorted: of a run that died, or of one still running."""
+    def unsettled(self) -> list[Unsettled]:
+        """The batches that have not come out whole. The oldest first."""
         rows = self._db.execute(
-            "SELECT batch FROM batches WHERE feature = ? AND stage = ? "
-            "AND count_in != count_out + quarantined + errored ORDER BY batch",
-            (feature, stage),
+            "SELECT feature, stage, day, batch, count_in - count_out - quarantined - errored AS missing FROM batches "
+            "WHERE missing != 0 ORDER BY day, feature, stage, batch"
         )
-        return [batch for (batch,) in rows]
+        return [
+            Unsettled(feature, stage, date.fromisoformat(day), batch, missing)
+            for feature, stage, day, batch, missing in rows
+        ]
 
     def counts(self, since: date | None = None) -> list[StageCount]:
         """Sums per feature, stage and day, from `since` on."""

@@ -17,7 +17,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from include.counts.book_file import BookFile
-from include.counts.stage_count import OUTCOMES, Outcome, StageCount
+from include.counts.stage_count import OUTCOMES, Outcome, StageCount, Unsettled
 
 FILE_NAME = "stage_ledger.sqlite"
 
@@ -67,6 +67,13 @@ class StageLedger(BookFile):
             "SELECT item FROM passes WHERE feature = ? AND stage = ? AND outcome = '' ORDER BY item", (feature, stage)
         )
         return [item for (item,) in rows]
+
+    def unsettled(self) -> list[Unsettled]:
+        """The items that are open. The oldest first."""
+        rows = self._db.execute(
+            "SELECT feature, stage, day, item FROM passes WHERE outcome = '' ORDER BY day, feature, stage, item"
+        )
+        return [Unsettled(feature, stage, date.fromisoformat(day), item, 1) for feature, stage, day, item in rows]
 
     def out_and_not_taken(self, feature: str, stage: str, next_feature: str, next_stage: str) -> list[tuple[str, date]]:
         """Items that a stage put out and the next one never took, with the day of the former; sorted."""

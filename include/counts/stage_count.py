@@ -27,6 +27,16 @@ class StageCount(NamedTuple):
         return self.count_in - self.count_out - self.quarantined - self.errored
 
 
+class Unsettled(NamedTuple):
+    """An item that was taken and not settled, or a batch that has not come out whole; `missing` may be below 0."""
+
+    feature: str
+    stage: str
+    day: date
+    name: str
+    missing: int
+
+
 class Counts(Protocol):
     """A book of counts. Its rows are sums over everything noted so far, hence may be sent on any number of times."""
 
@@ -34,6 +44,10 @@ class Counts(Protocol):
 
     def counts(self, since: date | None = None) -> list[StageCount]:
         """Sums per feature, stage and day, from `since` on."""
+        ...
+
+    def unsettled(self) -> list[Unsettled]:
+        """What makes the differences, by its name: of a run that died, or of one that is at work. The oldest first."""
         ...
 
     def fold(self, before: date) -> int:

@@ -29,10 +29,10 @@ def counts_section(counts: Iterable[StageCount]) -> Section:
     """A stage at work has a difference until it is done."""
     newest_first = sorted(counts, key=lambda count: count.day, reverse=True)
     newest_first.sort(key=lambda count: count.difference == 0)
-    return section(COUNTS, (_row(count) for count in newest_first))
+    return section(COUNTS, map(count_row, newest_first))
 
 
-def _row(count: StageCount) -> CountRow:
+def count_row(count: StageCount) -> CountRow:
     return CountRow(
         count.feature, count.stage, count.day.isoformat(), count.installation,
         count.count_in, count.count_out, count.quarantined, count.errored, count.difference,

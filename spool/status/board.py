@@ -10,7 +10,8 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from spool.durable_file import write_durably
+from spool.disk import Disk
+from spool.durable_file import remove_leftovers, write_durably
 from spool.errors import CorruptRecord, SpoolError
 from spool.status.section import NAME, Section, decode, encode
 
@@ -32,6 +33,7 @@ class Board:
     def publish(self, taken: Section) -> None:
         """In place of the section of this name. Durable when it returns; OSError."""
         write_durably(self._path(taken.name), encode(taken))
+        remove_leftovers(Disk(), self._folder)
 
     def publish_trouble(self, name: str, error: SpoolError) -> None:
         """The section could not be taken: its last rows stay, with their time, and the reason is shown beside them."""

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from include.counts.batch_numbers import NAME_CHARACTERS_MAX, NUMBER_MAX, Numbers, NumbersRefused, StageNumbers
-from include.counts.stage_count import StageCount
+from include.counts.stage_count import StageCount, Unsettled
 from include.database.tables import STAGE_COUNTS
 
 MONDAY, TUESDAY = date(2026, 11, 23), date(2026, 11, 24)
@@ -44,9 +44,13 @@ def test_a_batch_that_went_in_and_did_not_come_out_is_a_difference_and_is_named(
     numbers.note("f", "s", "whole", WHOLE, MONDAY)
     numbers.note("f", "t", "of another stage", Numbers(1), MONDAY)
     assert [row.difference for row in numbers.counts()] == [100, 1]
-    assert numbers.differing("f", "s") == ["died"]
+    assert numbers.unsettled() == [
+        Unsettled("f", "s", MONDAY, "died", 100),
+        Unsettled("f", "t", MONDAY, "of another stage", 1),
+    ]
     numbers.note("f", "s", "died", WHOLE)
-    assert numbers.differing("f", "s") == []
+    numbers.note("f", "t", "of another stage", Numbers(1, count_out=3))
+    assert numbers.unsettled() == [Unsettled("f", "t", MONDAY, "of another stage", -2)]
 
 
 def test_a_batch_that_is_finished_on_a_later_day_counts_on_the_day_it_was_begun(numbers: StageNumbers) -> None:
@@ -153,7 +157,7 @@ def test_a_transaction_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
         with pytest.raises(sqlite3.OperationalError):
             numbers.fold(TUESDAY)
         numbers.note("f", "s", "c", WHOLE, MONDAY)
-        assert numbers.differing("f", "s") == []
+        assert numbers.unsettled() == []
 
 
 def test_writers_wait_for_one_another(tmp_path: Path) -> None:

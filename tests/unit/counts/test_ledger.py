@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from include.counts.ledger import StageLedger
-from include.counts.stage_count import StageCount
+from include.counts.stage_count import StageCount, Unsettled
 
 MONDAY, TUESDAY = date(2026, 11, 23), date(2026, 11, 24)
 
@@ -25,6 +25,7 @@ def test_what_was_taken_and_not_settled_is_open_and_makes_a_difference(ledger: S
     ledger.take("f", "s", ["a", "b", "c"], MONDAY)
     ledger.settle("f", "s", {"a": "out", "b": "quarantined"})
     assert ledger.open_items("f", "s") == ["c"]
+    assert ledger.unsettled() == [Unsettled("f", "s", MONDAY, "c", 1)]
     assert ledger.counts() == [StageCount("f", "s", MONDAY, "here", 3, 1, 1, 0)]
     assert ledger.counts()[0].difference == 1
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from include.counts.__main__ import main as counts_command
 from include.measurements.collect.config import Collector, LocalFolder
 from include.measurements.collect.drop_folder import DropFolder
 from include.measurements.collect.errors import OriginalsLost
@@ -113,43 +115,48 @@ def test_originals_that_are_lost_here_are_collected_again(aggregator: Aggregator
     assert aggregator.raw() == {"r": b"r"}
 
 
-def sql(book: str) -> list[str]:
-    """The questions of the page to one book, in their order."""
+def sql() -> list[str]:
+    """The statements of the page to the ledger, in their order."""
     text = (RUNBOOKS / "counts-differ.md").read_text(encoding="utf-8")
-    questions = re.findall(rf'sqlite3 "\$SPILLWAY_STATE/{book}" (?:\\\n\s*)?"((?:SELECT|UPDATE) [^"]+)"', text)
-    return [re.sub(r"\s*\\\n\s*", " ", question) for question in questions]
+    return [re.sub(r"\s*\\\n\s*", " ", found) for found in re.findall(r'"((?:SELECT|UPDATE) [^"]+)"', text)]
 
 
-def test_the_questions_to_the_ledger_name_the_reports_that_are_missing(state: MeasurementState) -> None:
-    open_items, settle, not_taken = sql("stage_ledger.sqlite")
+def names_of_open_ones(state: MeasurementState, capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """What the command of the page names."""
+    [command] = re.findall(r"-m include\.counts (\w+)$", (RUNBOOKS / "counts-differ.md").read_text(), re.MULTILINE)
+    assert counts_command([command, "--state", str(state.folders.root), "--json"]) == 0
+    return [json.loads(line)["name"] for line in capsys.readouterr().out.splitlines()]
+
+
+def test_the_questions_to_the_ledger_name_the_reports_that_are_missing(
+    state: MeasurementState, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settle, not_taken = sql()
     state.stage_report("north/b1/a")
     state.postprocess()
     state.folders.path("reports", "north/b1/a").unlink()
     state.import_reports(MemoryMeasurements())
     state.ledger.take("F", "S", ["ITEM"])
+    assert names_of_open_ones(state, capsys) == ["ITEM"]
     with sqlite3.connect(state.folders.root / "stage_ledger.sqlite") as ledger:
-        assert [row[-1] for row in ledger.execute(open_items)] == ["ITEM"]
         assert ledger.execute(settle).rowcount == 1
         assert ledger.execute(not_taken).fetchall() == [("north/b1/a",)]
     assert state.open_counts() == []
 
 
-def test_the_question_to_the_numbers_names_the_report_whose_documents_are_missing_and_its_way_back_helps(
-    state: MeasurementState,
+def test_a_report_whose_documents_are_missing_is_named_and_its_way_back_helps(
+    state: MeasurementState, capsys: pytest.CaptureFixture[str]
 ) -> None:
     class Losing(MemoryMeasurements):
         def put(self, about, entries, report_file):  # type: ignore[no-untyped-def]
             return super().put(about, list(entries)[1:], report_file)
 
-    [differing] = sql("stage_numbers.sqlite")
     state.stage_report("north/b1/a")
     state.stage_report("north/b1/b")
     state.postprocess()
     state.import_reports(MemoryMeasurements(), Limit(reports=1))
     state.import_reports(Losing())
-    with sqlite3.connect(state.folders.root / "stage_numbers.sqlite") as numbers:
-        [row] = numbers.execute(differing).fetchall()
-    assert row[3:] == ("north/b1/b", 2, 1, 0, 0)
+    assert names_of_open_ones(state, capsys) == ["north/b1/b"]
     state.folders.move("north/b1/b", "imported", "reports")
     state.import_reports(MemoryMeasurements())
     assert state.open_counts() == []

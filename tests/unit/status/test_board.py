@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from spool import metrics
+from spool.durable_file import temporary_beside
 from spool.errors import CorruptRecord, StoreUnavailable
 from spool.status.board import FILE_BYTES_MAX, FOLDER, Board
 from spool.status.rows import AlarmRow, LogRow
@@ -116,6 +118,16 @@ def test_a_damaged_foreign_or_oversize_file_hides_no_other_section(
         assert f"{name}.json" in caplog.text
     board.publish(section("logs", ROWS))
     assert [found.name for found in board.sections()] == ["alarms", "logs"]
+
+
+def test_temporary_files_of_processes_that_were_killed_long_ago_are_removed(board: Board, tmp_path: Path) -> None:
+    board.publish(section("logs", ROWS))
+    old, new = (temporary_beside(tmp_path / FOLDER / "logs.json") for _ in range(2))
+    for path in (old, new):
+        path.write_bytes(b"{")
+    os.utime(old, (1, 1))
+    board.publish(section("logs", ROWS))
+    assert (old.exists(), new.exists()) == (False, True)
 
 
 def test_a_publisher_that_dies_leaves_the_section_that_was_there(
