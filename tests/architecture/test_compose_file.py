@@ -130,7 +130,7 @@ def test_every_build_context_has_its_dockerfile_and_what_that_copies(compose):
 
 
 def sent_to_docker(path):
-    """.dockerignore: the last pattern that fits decides; a kept folder keeps what lies in it."""
+    """.dockerignore: the last pattern that fits decides; a kept folder keeps its contents."""
     lines = [line for line in (REPOSITORY / ".dockerignore").read_text().splitlines() if not line.startswith("#")]
     sent = True
     for line in lines:

@@ -1,4 +1,4 @@
-"""Names that would break something, or tell nothing."""
+"""Names that would break something, or say nothing."""
 
 import importlib.metadata
 import subprocess

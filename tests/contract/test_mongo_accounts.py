@@ -1,5 +1,5 @@
 """
-Whoever reads the database cannot write to it, and without an account nobody does either.
+An account that reads the database cannot write to it, and without an account neither works.
 
 On the local stand-in for MongoDB, with the two accounts of stack/image/mongo-users.js.
 """

@@ -253,7 +253,7 @@ def test_a_bucket_with_lifecycle_expiry_on_the_root_is_refused(
 
 def test_the_clients_settings_bound_every_wait() -> None:
     config = client_config(path_style=True)
-    # No socket waits for ever; the call itself ends sooner, whatever its sockets do.
+    # No socket waits without end; the call itself ends sooner, whatever its sockets do.
     assert 0 < config.connect_timeout < s3_store.CALL_S <= 10  # type: ignore[attr-defined]
     assert 0 < config.read_timeout <= 60  # type: ignore[attr-defined]
     assert config.retries == {"total_max_attempts": 1, "mode": "standard"}  # type: ignore[attr-defined]

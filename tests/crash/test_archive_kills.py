@@ -56,7 +56,7 @@ def test_a_kill_while_shipping_loses_and_doubles_nothing(
 
     assert run_until_killed(host.ship, name, at_pass)
     left = {line.key: store.get(line.key).body for line in store.list(f"{ROOT}/events/")}
-    # A waiter that looks now is told only of what is there.
+    # A waiter that looks now gets a report only of what is there.
     shipped = read_shipped(host.log.path)
     assert len(left) >= shipped.segment + 1
 
@@ -90,7 +90,7 @@ def test_a_kill_in_the_middle_of_a_fork_moves_every_record_once(
     )
 
     run_until_killed(second.ship, name, at_pass)
-    # Twice more, at the same place: whoever goes on may die too.
+    # Twice more, at the same place: the process that continues may die too.
     run_until_killed(second.ship, name, at_pass)
     survivor = SpoolHost(second.folder, store, second.settings)
     survivor.append("last")

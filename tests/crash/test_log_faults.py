@@ -2,7 +2,7 @@
 Every system call of an append, a seal and a wait fails in turn, once or from then on.
 
 Whatever fails, the caller hears one of three things: accepted, refused, unknown. Afterwards, with a sound disk again,
-the same log and one that was opened anew append; then what was accepted is there once, what was refused is not there,
+the same log and one that was opened again append; then what was accepted is there once, what was refused is not there,
 what is unknown is there at most once, and offsets are dense.
 """
 

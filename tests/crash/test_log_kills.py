@@ -39,7 +39,7 @@ RECOVERING = ("log.recovery.",)
 
 
 class Journal:
-    """What a producer was promised, one line an event, where its death cannot take it back."""
+    """What a producer was promised, one line per event, where its death cannot take it back."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

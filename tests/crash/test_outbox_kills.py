@@ -144,7 +144,7 @@ def test_each_change_is_in_kafka_once_and_in_order_through_kills_at_every_step(c
             changes.commit(4)
             kills += run_until_killed(changes.drain, name)
             tries += 1
-            assert tries <= 3 * KILLS, f"{name} is hardly ever passed"
+            assert tries <= 3 * KILLS, f"{name} is almost never passed"
         changes.drain()
         changes.check()
     changes.world.ship()

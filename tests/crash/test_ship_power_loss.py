@@ -41,7 +41,7 @@ def root(tmp_path: Path) -> Iterator[Path]:
 
 
 class Host(SpoolHost):
-    """A host whose folder lies on a disk that loses power."""
+    """A host whose folder is on a disk that loses power."""
 
     def __init__(self, root: Path, store: MemoryStore) -> None:
         root.mkdir()
@@ -87,7 +87,7 @@ def forked(host: Host) -> list[str]:
 
 
 def orphaned(host: Host) -> list[str]:
-    """The first number lies below the floor."""
+    """The first number is below the floor."""
     host.append_segments("a", 1, events=2)
     host.archive.raise_floor(host.name, 1)
     host.append("later")

@@ -35,7 +35,7 @@ def database():
 @pytest.fixture
 def run(database):
     def run_dag(dag_id, *, retry_delay=None, **conf):
-        # Parsed anew: `test` writes the conf of a run into the DAG's params, where the next run would find it.
+        # Parsed again: `test` writes the conf of a run into the DAG's params, where the next run would find it.
         dag = DagBag(str(REPOSITORY / "dags" / f"{dag_id}_dag.py")).dags[dag_id]
         if retry_delay is not None:
             for task in dag.tasks:

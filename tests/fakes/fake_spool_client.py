@@ -1,4 +1,4 @@
-"""A client that keeps what is appended in lists, and fails as it is told."""
+"""A client that keeps what is appended in lists, and fails on request."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """
 An object store in a folder, for tests that kill the process which uses it: what was answered is there afterwards.
 
-One file an object: the length of the metadata, the metadata as JSON, the body. A key is taken by one link(2), and
+One file per object: the length of the metadata, the metadata as JSON, the body. A key is taken by one link(2), and
 changed under a lock file, so conditions hold between processes.
 """
 

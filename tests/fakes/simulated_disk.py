@@ -33,7 +33,7 @@ Mode = Literal["nothing", "everything", "newest", "older", "random"]
 Site = tuple[str, int]
 """File name and line of a call."""
 Keep = Callable[[bool], bool]
-"""Whether a change survives; told whether it is the last of its file or folder."""
+"""Whether a change survives; called with whether it is the last of its file or folder."""
 
 
 class Killed(BaseException):
@@ -161,7 +161,7 @@ class SimulatedDisk(Disk):
         if self.chunk_bytes is not None:
             data = data[: self.chunk_bytes]
         if self.room_bytes is not None:
-            # What lies below the end of the file has its blocks already.
+            # What is below the end of the file has its blocks already.
             there = max(0, min(len(data), os.fstat(descriptor).st_size - at))
             data = data[: there + self.room_bytes]
             if not data:

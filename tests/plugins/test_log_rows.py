@@ -1,4 +1,4 @@
-"""A table in a task's log: one record a line."""
+"""A table in a task's log: one record per line."""
 
 from plugins.log_rows import log_rows
 

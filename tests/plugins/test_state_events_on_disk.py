@@ -1,4 +1,4 @@
-"""The recorder on a real log: what it says is appended is there, whoever forked from whom."""
+"""The recorder on a real log: what it reports as appended is there, whichever process forked."""
 
 import os
 

@@ -28,7 +28,7 @@ from tests.support.killed_child import run_until_killed
 from tests.support.sql_letters_place import FEATURE, SqlPlace, into_the_inbox
 from tests.support.waiting import wait_for
 
-DECISION = Decision("ops@here", "mended")
+DECISION = Decision("ops@here", "repaired")
 KILLS = 20
 
 

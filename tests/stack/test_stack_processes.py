@@ -55,7 +55,7 @@ def test_members_of_the_recorded_session_are_found_when_its_leader_has_gone(plac
     "change",
     [
         pytest.param(lambda boot, session, started: ("another-boot", session, started), id="before a reboot"),
-        pytest.param(lambda boot, session, started: (boot, session, str(int(started) - 1)), id="number given anew"),
+        pytest.param(lambda boot, session, started: (boot, session, str(int(started) - 1)), id="number given again"),
     ],
 )
 def test_processes_that_only_have_the_number_of_our_session_are_left_alone(place, family, change):

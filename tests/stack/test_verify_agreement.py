@@ -24,7 +24,7 @@ def world(tmp_path, kafka_broker) -> World:
 
 
 def appended(world: World, number: int) -> Path:
-    """Segments of one event a key, with a journal written outside the spool."""
+    """Segments of one event per key, with a journal written outside the spool."""
     journal = world.folder / "producer.journal"
     rows: list[dict[str, object]] = []
     with SpoolClient(world.spool_folder, world.settings, alarms=world.alarms) as client:

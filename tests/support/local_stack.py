@@ -23,7 +23,7 @@ class LocalStack:
     """Driven from outside, as a person drives it. `remove` ends whatever is left of it."""
 
     def __init__(self) -> None:
-        # A short path: unix sockets lie in the folder. Servers with users of their own must get in.
+        # A short path: the folder holds unix sockets. Servers with users of their own must get in.
         folder = Path(tempfile.mkdtemp(prefix="st"))
         folder.chmod(0o755)
         self._ports = ports.reserve(BASES, (*OFFSETS.values(), GRPC))

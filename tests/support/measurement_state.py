@@ -1,4 +1,4 @@
-"""State folders with a ledger, the events told, and reports to put in."""
+"""State folders with a ledger, the events emitted, and reports to put in."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class MeasurementState:
         return mirror.publish(self.folders, self.ledger, self.emit, title)
 
     def states(self) -> dict[str, list[str]]:
-        """Every report by the folder it lies in; no report may lie in two."""
+        """Every report by the folder it is in; no report may be in two."""
         found: dict[str, list[str]] = {}
         for state in ("staging", "reports", "imported", "errored"):
             base = self.folders.root / state

@@ -76,7 +76,7 @@ class RawBatches:
             return pipeline.run(change(job))
 
     def places(self) -> dict[str, list[str]]:
-        """Report name to the states in which it lies; the archive is no state."""
+        """Report name to the states that it is in; the archive is no state."""
         found: dict[str, list[str]] = {}
         for state in ("raw", "staging", "reports", "imported", "quarantine", "errored"):
             for file in sorted((self.state / state).rglob("*")):

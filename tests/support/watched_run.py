@@ -1,13 +1,13 @@
 """
-One run of the tests: where its folders lie, and that nothing of it outlives it.
+One run of the tests: where its folders are, and that nothing of it outlives it.
 
     run = start_run()      once, before the first worker; the variables reach every process that the run starts
     run.end()              its folder is removed and its watcher leaves
 
-Folders lie in memory where there is room: the tests wait for thousands of fsyncs, and none of them needs a disk to be
+Folders are in memory if there is room: the tests wait for thousands of fsyncs, and none of them needs a disk to be
 right, since processes are killed and power loss is simulated.
 
-The watcher is a process of its own, because whoever is killed cannot clean up: when the run ends, however it ends,
+The watcher is a process of its own, because a killed process cannot clean up: when the run ends, however it ends,
 every process that carries the run's mark in its environment, or descends from one, or is in a session of one, is
 killed, and the folder is removed. Servers that write their titles over their environment are found by their session.
 """

@@ -1,7 +1,7 @@
 """
 A producer that is killed at any time: it appends single events and groups, and journals what was answered.
 
-The journal lies outside the spool and is the only thing the checker believes. Each line is written and fsynced:
+The journal is outside the spool and is the only thing the checker believes. Each line is written and fsynced:
 
     {"try": n, "events": [[key, sequence, payload sha256, group], ...]}      before an append
     {"ok": n, "log": log, "ranges": [[first, next], ...]}                    after it was accepted

@@ -1,4 +1,4 @@
-"""A parser that dies at document 2 and stalls at document 5, unless it is told to leave them out."""
+"""A parser that dies at document 2 and stalls at document 5, unless it is asked to leave them out."""
 
 import json
 import os

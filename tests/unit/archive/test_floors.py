@@ -1,4 +1,4 @@
-"""Floors are only raised, whoever raises them."""
+"""Floors are only ever raised, by any process."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ NOW = TopicNow("id", {0: Watermarks(0, 1 << 40), 1: Watermarks(0, 1 << 40)})
 
 
 def delivery(first: int, *counts: int, kafka: int = 0, **fields: object) -> Delivery:
-    """One batch a partition, of so many events; the events of one partition before those of the next."""
+    """One batch per partition, of so many events; the events of one partition before those of the next."""
     batches, offset = [], first
     for partition, count in enumerate(counts):
         batches.append(DeliveredBatch(partition, kafka, count, offset, offset + count - 1))

@@ -1,4 +1,4 @@
-"""The verbs over any place of letters: what they print, and that they only do what they were told to do."""
+"""The verbs over any place of letters: what they print, and that they only do what was requested."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Laying out commits as chunks, and chunks anew."""
+"""Laying out commits as chunks, and chunks again."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ def test_a_segment_comes_back_as_it_was() -> None:
 
 
 def test_the_bytes_of_the_format_do_not_change() -> None:
-    # Objects live for years: whoever changes this changes the format, and must raise its version.
+    # Objects live for years: a change here changes the format, and needs a new version.
     # The batches are taken from the file: another release of zstd may compress otherwise.
     assert encode_object(decode_object(GOLDEN.read_bytes())) == GOLDEN.read_bytes()
 

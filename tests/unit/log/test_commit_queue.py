@@ -1,4 +1,4 @@
-"""Group commit: who waits for whom, what is split, what is refused."""
+"""Group commit: which caller waits for which, what is split, what is refused."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.support.waiting import until
 
 
 class Writer:
-    """Gives out offsets; waits or fails where it is told to."""
+    """Gives out offsets; waits or fails on request."""
 
     def __init__(self) -> None:
         self.sizes: list[int] = []

@@ -1,4 +1,4 @@
-"""What lies in a log's folder: removed, damaged, copied, moved, newer, or another log's."""
+"""The files of a log's folder: removed, damaged, copied, moved, newer, or another log's."""
 
 from __future__ import annotations
 

@@ -127,7 +127,7 @@ class Chain:
         restorer.restore_some(list(folders.originals.listed()))
 
     def states(self) -> Counter[str]:
-        """How often each path below its batch lies in a state; a redriven batch has another name."""
+        """How often each path below its batch is in a state; a redriven batch has another name."""
         found: Counter[str] = Counter()
         root = self.state.folders.root
         for state in PUBLISHABLE:

@@ -1,4 +1,4 @@
-"""Reading a log from a checkpoint on: in order, nothing left out, gaps told from the end."""
+"""Reading a log from a checkpoint on: in order, nothing left out, gaps distinguished from the end."""
 
 from __future__ import annotations
 

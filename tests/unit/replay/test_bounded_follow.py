@@ -8,7 +8,7 @@ from spool.replay.replayer import Replayer
 
 
 class UnderTest(Replayer):
-    """Passes answer as told; the last answer goes on for ever."""
+    """Passes return the given results; the last one is repeated without end."""
 
     def __init__(self, *answers):
         known = settings.load()

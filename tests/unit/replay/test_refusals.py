@@ -1,4 +1,4 @@
-"""Finding what Kafka refuses: exactly the refused units are taken out, whatever else lies beside them."""
+"""Finding what Kafka refuses: exactly the refused units are taken out, whatever else is beside them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ REASON = "10 MESSAGE_TOO_LARGE"
 
 
 def chunk(events: int, *, partitions: int = 3, groups: dict[int, int] | None = None) -> Chunk:
-    """Event n lies in partition n % partitions; `groups` gives first offset and size."""
+    """Event n is in partition n % partitions; `groups` gives first offset and size."""
     first_of = {n: (first, size) for first, size in (groups or {}).items() for n in range(first, first + size)}
     lanes = [Lane(partition, 2_000) for partition in range(partitions)]
     for n in range(events):

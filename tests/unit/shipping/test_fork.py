@@ -41,7 +41,7 @@ def ship_all(*hosts: SpoolHost) -> None:
             host.ship()
 
 
-@pytest.mark.parametrize("detected", [True, False], ids=["identity tells", "identity does not tell"])
+@pytest.mark.parametrize("detected", [True, False], ids=["identity shows it", "identity does not show it"])
 @pytest.mark.parametrize("winner", [0, 1], ids=["origin ships first", "copy ships first"])
 def test_a_folder_cloned_while_open(
     first: SpoolHost, store: MemoryStore, tmp_path: Path, detected: bool, winner: int
@@ -59,7 +59,7 @@ def test_a_folder_cloned_while_open(
     assert [path.name for path in tmp_path.glob("*/events/*/fork.json")] == []
 
 
-@pytest.mark.parametrize("detected", [True, False], ids=["identity tells", "identity does not tell"])
+@pytest.mark.parametrize("detected", [True, False], ids=["identity shows it", "identity does not show it"])
 @pytest.mark.parametrize("shipped", [0, 1, 3], ids=["sealed only", "some shipped", "all shipped"])
 def test_a_folder_cloned_after_sealing_and_shipping(
     first: SpoolHost, store: MemoryStore, tmp_path: Path, detected: bool, shipped: int

@@ -15,13 +15,13 @@ from tests.support.spool_host import SpoolHost, numbered, values
 
 
 class Forgetful(MemoryStore):
-    """Answers puts of segments and keeps nothing, while `lies`."""
+    """Acknowledges puts of segments and keeps nothing, while `is_lying`."""
 
-    lies = True
+    is_lying = True
 
     def put_if_absent(self, key: str, body: bytes, metadata: Mapping[str, str]) -> str:
         etag = super().put_if_absent(key, body, metadata)
-        if self.lies and key.endswith(".seg"):
+        if self.is_lying and key.endswith(".seg"):
             self.objects.pop(key)
         return etag
 
@@ -34,7 +34,7 @@ def test_a_put_that_was_answered_and_not_stored_leaves_everything_here(tmp_path:
         host.ship()
     assert read_shipped(host.log.path).segment == -1
     assert host.files() == ["000000000000.sealed", "000000000001.sealed", "000000000002.open"]
-    store.lies = False
+    store.is_lying = False
     host.ship()
     assert values(store) == numbered("a", 2)
 

@@ -37,7 +37,7 @@ def test_whichever_files_are_missing_the_log_stops_there_until_they_are_back(hos
         host.ship()
     assert "bring the missing file back" in caught.value.hint
     assert alarmed(host)
-    # What lies before the gap is shipped as far as the identity of each is known, and nothing behind it is.
+    # What is before the gap is shipped as far as the identity of each is known, and nothing behind it is.
     assert [one.offset for one in archived(host.store)] == list(range(5 * max(0, min(gone) - 1)))
     for path, data in away:
         path.write_bytes(data)

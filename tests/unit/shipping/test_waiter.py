@@ -1,4 +1,4 @@
-"""Waiting for `s3`: the resident shipper works, or the one who waits does."""
+"""Waiting for `s3`: the resident shipper works, or the waiting producer does."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def wait(host: SpoolHost, log_id: str, next_offset: int, *, seconds: float = 10.
 
 
 def no_store() -> MemoryStore:
-    raise AssertionError("the one who waits must not ship here")
+    raise AssertionError("the waiting producer must not ship here")
 
 
 def test_who_waits_ships_where_nobody_else_does(host: SpoolHost, store: MemoryStore) -> None:
@@ -222,7 +222,7 @@ def test_a_deadline_is_kept_though_the_store_does_not_answer(host: SpoolHost, st
         wait(host, log_id, ranges[-1].next, seconds=0.5)
     assert asked.is_set()
     answer.set()
-    # The attempt went on beside; whoever waits next sees its work.
+    # The attempt went on beside; the next waiter sees its work.
     wait(host, log_id, ranges[-1].next, seconds=60)
     assert values(store) == ["a"]
 

@@ -1,4 +1,4 @@
-"""Whoever shows the status imports none of the libraries that finding it out takes."""
+"""A page that shows the status imports none of the libraries that collecting it takes."""
 
 from __future__ import annotations
 

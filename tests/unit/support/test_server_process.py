@@ -1,4 +1,4 @@
-"""Servers of tests end with whoever started them, and their start is reported or refused, never guessed."""
+"""Servers of tests end with the process that started them, and their start is reported or refused, never guessed."""
 
 from __future__ import annotations
 

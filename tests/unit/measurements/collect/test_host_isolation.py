@@ -49,7 +49,7 @@ class Hosts:
         return command.main(["sync", *options])
 
     def fail(self, name: str, error: Exception) -> None:
-        """Whoever asks this host for its batches gets the error."""
+        """Every request for this host's batches gets the error."""
         batches = DropFolder.batches
 
         def failing(transport: DropFolder) -> list[str]:

@@ -24,7 +24,7 @@ RESTORE = [name for name in failpoints.NAMES if name.startswith("measurements.re
 
 
 class Restoring:
-    """A report that went through all stages and lies in the archive, and a sanitizer that redacts `leak`."""
+    """A report that went through all stages and is in the archive, and a sanitizer that redacts `leak`."""
 
     def __init__(self, state: MeasurementState) -> None:
         self.state, self.store = state, MemoryMeasurements()

@@ -1,4 +1,4 @@
-"""A run over batches: every report in one state, originals kept, secrets gone, counts told."""
+"""A run over batches: every report in one state, originals kept, secrets gone, counts reported."""
 
 import gzip
 import json
