@@ -37,6 +37,18 @@ def test_a_lost_checkpoint_topic_stops_the_log_until_an_operator_rewinds(world):
     assert world.sequences() == list(range(250))
 
 
+def test_after_a_lost_checkpoint_topic_a_rewind_says_what_comes_again_and_verify_knows_it(world):
+    log = world.segments([100, 100])
+    world.drain()
+    world.delete_topic(world.settings.checkpoint_topic)
+    made = world.rewind(log, 0)
+    assert (made.again, made.generation) == (200, 1)
+    world.drain()
+    assert world.sequences() == sorted([*range(200), *range(200)])
+    assert world.row().is_green
+    assert world.row(full=False).is_green
+
+
 def test_a_topic_made_anew_stops_the_log_and_a_rewind_fills_it_again(world):
     log = world.segments([100, 100])
     world.drain()
