@@ -6,7 +6,8 @@ The main job, before your eyes: real log files and 200,000 generated events, thr
     3. the first half of the load                 7. counted by a consumer that knows nothing of the engine
     4. Kafka gets SIGKILL; the second half        8. measurement reports: hosts to mirror; then the table
 
-All of it goes through Airflow: DAG runs are triggered with conf payloads over its REST API. Can be run again and again.
+All of it goes through Airflow: DAG runs are triggered with conf payloads over its REST API. Can be run again and again;
+interrupted, it stops the stack unless that ran before.
 """
 
 from __future__ import annotations
@@ -21,10 +22,11 @@ from pathlib import Path
 from typing import Any
 
 from stack import demo_measurements
-from stack.__main__ import one, up
+from stack.__main__ import down, one, up
 from stack.airflow_api import AirflowApi, local_api
 from stack.demo_count import Counted, Loaded, count
 from stack.environment import deployment
+from stack.interruption import Interrupted, stopping_what_was_started
 from stack.place import HOST, REPOSITORY, Place, StackProblem, from_environment
 
 EVENTS = 200_000
@@ -42,7 +44,10 @@ def main() -> int:
     started = time.monotonic()
     try:
         place = from_environment()
-        ok = Demo(place, options.events, options.outage_s).run()
+        with stopping_what_was_started(place, down):
+            ok = Demo(place, options.events, options.outage_s).run()
+    except Interrupted as interruption:
+        return interruption.exit_code
     except StackProblem as problem:
         print(
             f"demo: {problem}\n  what to do: {problem.hint or 'see `make status` and `make logs s=NAME`'}",

@@ -37,9 +37,9 @@ class AirflowPages:
         """Returns when the heading with the DAG's controls is drawn."""
         self._open(f"/dags/{dag}", self.page.get_by_test_id("toggle-pause"))
 
-    def open_list(self) -> None:
-        """Returns when the first DAG of the list of DAGs is drawn."""
-        self._open("/dags", self.page.get_by_test_id("toggle-pause").first)
+    def open_list(self, dags: int) -> None:
+        """Returns when so many DAGs of the list are drawn."""
+        self._open(f"/dags?limit={dags}", self.page.get_by_test_id("toggle-pause").nth(dags - 1))
 
     def open_run(self, dag: str, run: str) -> None:
         """Returns when the tasks of the run are drawn."""

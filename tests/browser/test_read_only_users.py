@@ -29,31 +29,31 @@ def run(api):
 
 
 def walk(pages, run):
-    """Name -> number of acting controls, of each page that has some for an operator."""
-    found = {}
-    for dag in DAGS:
-        pages.open_dag(dag)
-        found[dag] = pages.visible(ACTING)
+    """Page -> number of acting controls. The list has those of every DAG."""
     dag, run_id, task = run
-    pages.open_run(dag, run_id)
-    found["run"] = pages.visible(ACTING)
-    pages.open_task_log(dag, run_id, task)
-    found["task"] = pages.visible(ACTING)
-    pages.open_list()
-    found["list"] = pages.visible(ACTING)
+    found = {}
+    for name, open_page in {
+        "list": lambda: pages.open_list(len(DAGS)),
+        "dag": lambda: pages.open_dag(dag),
+        "run": lambda: pages.open_run(dag, run_id),
+        "task": lambda: pages.open_task_log(dag, run_id, task),
+    }.items():
+        open_page()
+        found[name] = pages.visible(ACTING)
     return found
 
 
-@pytest.mark.parametrize("user", ["viewer", "analyst_a"])
-def test_a_viewer_sees_no_control_that_acts(log_in, run, user):
-    pages = log_in(user)
-    assert set(walk(pages, run).values()) == {0}
+def test_a_viewer_sees_no_control_that_acts(log_in, run):
+    pages = log_in("viewer")
+    assert walk(pages, run) == {"list": 0, "dag": 0, "run": 0, "task": 0}
     pages.close()
 
 
 def test_an_operator_sees_them_on_every_page(log_in, run):
     pages = log_in("operator")
-    assert 0 not in walk(pages, run).values()
+    found = walk(pages, run)
+    assert found.pop("list") >= 2 * len(DAGS)
+    assert min(found.values()) >= 2
     pages.close()
 
 

@@ -138,6 +138,18 @@ def test_logs_of_tasks_lie_in_s3(stack, demo):
     assert any("dag_id=spool_demo_events" in key for key in keys)
 
 
+def test_the_log_of_a_task_can_be_looked_at_while_s3_is_away(stack, demo):
+    api = local_api(stack.place)
+    run = api.trigger("spool_demo_events", {"events": 1, "keys": 1})
+    assert api.wait("spool_demo_events", run) == "success"
+    stack.ok("kill", "s3")
+    lines = api.log("spool_demo_events", run, "append_events")
+    assert any("The object store does not answer" in line for line in lines), lines
+    stack.ok("start", "s3")
+    lines = api.log("spool_demo_events", run, "append_events")
+    assert any("appended 1 of 1 events" in line for line in lines), lines
+
+
 def test_nothing_listens_beyond_loopback(stack, demo):
     found = listening_addresses(processes.leftovers(stack.place))
     assert len(found) >= 2

@@ -29,19 +29,23 @@ class LocalStack:
         self._ports = ports.reserve(BASES, (*OFFSETS.values(), GRPC))
         self.place = Place(folder.resolve(), self._ports)
 
-    def run(
-        self, *arguments: str, module: str = "stack", timeout_s: float = 900, port_base: str | None = None
-    ) -> subprocess.CompletedProcess[str]:
-        """`port_base` "": as in a shell where nobody has set it; None: that of this stack."""
-        environment = {
+    def environment(self, port_base: str | None = None) -> dict[str, str]:
+        """Variables of a shell in which this stack is meant."""
+        return {
             **os.environ,
             "STACK_DIR": str(self.place.folder),
             "STACK_PORT_BASE": str(self.place.port_base) if port_base is None else port_base,
             "PYTHONPATH": str(REPOSITORY),
         }
+
+    def run(
+        self, *arguments: str, module: str = "stack", timeout_s: float = 900, port_base: str | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """`port_base` "": as in a shell where nobody has set it; None: that of this stack."""
         return subprocess.run(
             [sys.executable, "-m", module, *arguments],
-            env=environment, cwd=REPOSITORY, capture_output=True, text=True, timeout=timeout_s, check=False,
+            env=self.environment(port_base), cwd=REPOSITORY,
+            capture_output=True, text=True, timeout=timeout_s, check=False,
         )  # fmt: skip
 
     def ok(self, *arguments: str) -> str:

@@ -11,7 +11,11 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from collections.abc import Iterable, Sequence
+
+# Other runs of the tests on the machine give theirs back when a test of theirs ends.
+LIMIT_S = 240.0
 
 # Each server has a range of its own; the local stacks have theirs in `local_stack`.
 KAFKA = range(24000, 24800, 2)
@@ -22,14 +26,27 @@ OTHERS = range(23000, 23900)
 _reservations: dict[int, int] = {}
 
 
-def reserve(bases: Iterable[int], offsets: Sequence[int] = (0,)) -> int:
-    """The first base of which all of base + offsets are free and now ours; RuntimeError when there is none."""
+def reserve(bases: Sequence[int], offsets: Sequence[int] = (0,), wait_s: float = LIMIT_S) -> int:
+    """
+    The first base of which all of base + offsets are free and now ours.
+
+    Where others have all of them, until one is given back; RuntimeError when none is within `wait_s`.
+    """
+    deadline = time.monotonic() + wait_s
+    while (base := _reserve_one(bases, offsets)) is None:
+        if time.monotonic() >= deadline:
+            raise RuntimeError(f"no free ports: looked at {bases} for {wait_s:g} s")
+        time.sleep(0.1)
+    return base
+
+
+def _reserve_one(bases: Iterable[int], offsets: Sequence[int]) -> int | None:
     for base in bases:
         if _reserve_name(base):
             if all(is_free(base + offset) for offset in offsets):
                 return base
             release(base)
-    raise RuntimeError(f"no free ports: looked at {bases}")
+    return None
 
 
 def release(base: int) -> None:

@@ -3,6 +3,7 @@
 import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -22,7 +23,7 @@ def release_all():
 
 
 def in_another_process(bases):
-    program = f"from tests.support import ports; print(ports.reserve({bases!r}))"
+    program = f"from tests.support import ports; print(ports.reserve({bases!r}, wait_s=0))"
     run = subprocess.run([sys.executable, "-c", program], cwd=REPOSITORY, capture_output=True, text=True, check=False)
     return run.stdout.strip() or run.stderr.splitlines()[-1]
 
@@ -31,7 +32,7 @@ def test_a_reserved_port_is_nobody_elses_before_a_server_listens_there():
     first = ports.reserve(BASES)
     assert ports.reserve(BASES) != first
     only_that = range(first, first + 1)
-    assert in_another_process(only_that) == f"RuntimeError: no free ports: looked at {only_that}"
+    assert in_another_process(only_that) == f"RuntimeError: no free ports: looked at {only_that} for 0 s"
 
 
 def test_a_released_port_is_for_the_next_one():
@@ -39,6 +40,16 @@ def test_a_released_port_is_for_the_next_one():
     ports.release(first)
     assert in_another_process(range(first, first + 1)) == str(first)
     assert ports.reserve(BASES) == first
+
+
+def test_where_all_are_taken_it_waits_until_one_is_given_back():
+    first = ports.reserve(BASES)
+    only_that = range(first, first + 1)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(ports.reserve, only_that)
+        assert not waiting.done()
+        ports.release(first)
+        assert waiting.result() == first
 
 
 def test_a_port_where_somebody_listens_is_passed_over_with_all_that_belong_to_it():
