@@ -21,8 +21,8 @@ Every error the engine raises.
     │   ├── ShipFailed           some logs of a folder were not shipped; the others were
     │   └── VerifyFailed         the archive and Kafka differ
     ├── TransientError           trying again may help: the orchestrator retries
-    │   ├── StoreUnavailable     the object store does not answer, or not well
-    │   ├── KafkaUnavailable     Kafka does not answer, or not well
+    │   ├── StoreUnavailable     the object store does not respond, or responds with an error
+    │   ├── KafkaUnavailable     Kafka does not respond, or responds with an error
     │   ├── LockTimeout          another process held the log for longer than our deadline
     │   └── SpoolFull            the queue or the disk is full: slow down, make space
     └── AppendUnknown            the events may or may not be durable: see `spool/README.md`, outcomes
@@ -153,7 +153,7 @@ class StoreUnavailable(TransientError):
 
 
 class KafkaUnavailable(TransientError):
-    """Kafka does not answer, or not well."""
+    """Kafka does not respond, or responds with an error."""
 
 
 class LockTimeout(TransientError):

@@ -11,47 +11,10 @@ from __future__ import annotations
 import asyncio
 from typing import Any, NamedTuple
 
-from aiokafka import AIOKafkaProducer, errors
+from aiokafka import AIOKafkaProducer
 from aiokafka.structs import TopicPartition
 
 from spool.format import record_batch
-
-
-class InvalidRecord(errors.BrokerResponseError):  # type: ignore[misc]
-    """Kafka's error 87, missing in aiokafka's table."""
-
-    errno = 87
-    message = "INVALID_RECORD"
-    description = "The record has failed the validation on the broker and hence was rejected."
-
-
-class TransactionalIdNotFound(errors.BrokerResponseError):  # type: ignore[misc]
-    """Kafka's error 105, missing in aiokafka's table."""
-
-    errno = 105
-    message = "TRANSACTIONAL_ID_NOT_FOUND"
-    description = "The transactional id could not be found."
-
-
-class ProducerFenced90(errors.ProducerFenced):  # type: ignore[misc]
-    """Kafka's error 90, missing in aiokafka's table: a newer producer has the transactional id."""
-
-    errno = 90
-    message = "PRODUCER_FENCED"
-    description = "There is a newer producer with the same transactional id."
-
-
-for _error in (InvalidRecord, ProducerFenced90, TransactionalIdNotFound):
-    errors.kafka_errors.setdefault(_error.errno, _error)
-
-# What Kafka says of a record that it will never take: too large (10, 18), invalid timestamp (32), invalid record (87).
-REFUSALS = (
-    errors.MessageSizeTooLargeError,
-    errors.RecordListTooLargeError,
-    errors.InvalidTimestampError,
-    InvalidRecord,
-)
-FENCED = (errors.ProducerFenced, errors.InvalidProducerEpoch)
 
 
 class Sending(NamedTuple):

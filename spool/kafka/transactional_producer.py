@@ -23,8 +23,8 @@ from spool import failpoints
 from spool.clock import boottime_ns
 from spool.errors import KafkaUnavailable, SpoolError
 from spool.kafka import aiokafka_private
-from spool.kafka.aiokafka_private import FENCED, REFUSALS, Sending
-from spool.kafka.client_errors import OF_KAFKA, explain
+from spool.kafka.aiokafka_private import Sending
+from spool.kafka.client_errors import FENCED, OF_KAFKA, REFUSALS, explain
 from spool.kafka.client_settings import aiokafka_settings
 from spool.kafka.event_loop import EventLoop
 

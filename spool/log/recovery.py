@@ -187,7 +187,7 @@ def _close(log: LogFolder, disk: Disk, alarms: AlarmSink, last: SegmentFile, syn
     """
     Seal the open segment behind its last whole commit; None where it holds none.
 
-    1. keep beside, then cut, what no commit is   2. fdatasync   3. rename   4. fsync the folder
+    1. save, then truncate, bytes that are not a complete commit   2. fdatasync   3. rename   4. fsync the folder
     """
     data = last.path.read_bytes()
     try:

@@ -99,7 +99,7 @@ def explain(error: Exception, where: str) -> SpoolError:
     if isinstance(error, boto.ParamValidationError):
         return StoreRefused(f"{where}: no valid request ({error})", hint="correct SPOOL_S3_BUCKET")
     if isinstance(error, BotoCoreError):
-        return StoreUnavailable(f"{where}: no whole answer ({type(error).__name__})", hint=_AGAIN_HINT)
+        return StoreUnavailable(f"{where}: incomplete response ({type(error).__name__})", hint=_AGAIN_HINT)
     if not isinstance(error, OSError):
         reason = str(error) if isinstance(error, NotAnAnswer) else f"no {error}"
         return StoreUnavailable(f"{where}: the answer is none of S3 ({reason})", hint=_PROXY_HINT)
