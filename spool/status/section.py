@@ -106,6 +106,8 @@ def _text(value: object) -> str:
 
 
 def _cut(value: Any) -> Scalar:
-    if isinstance(value, str) and len(value) > TEXT_CHARACTERS_MAX:
-        return f"{value[: TEXT_CHARACTERS_MAX - 3]}..."
-    return value if value is None or isinstance(value, str | int | float) else str(value)
+    if value is None or isinstance(value, int | float):
+        return value
+    # Reasons and evidence quote what came from outside: a terminal must not obey it, and must be able to print it.
+    text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(value)[: TEXT_CHARACTERS_MAX + 1])
+    return text if len(text) <= TEXT_CHARACTERS_MAX else f"{text[: TEXT_CHARACTERS_MAX - 3]}..."

@@ -77,6 +77,15 @@ def test_what_does_not_fit_a_page_is_cut_and_says_so() -> None:
     assert len(encode(taken)) < FILE_BYTES_MAX
 
 
+def test_what_a_terminal_would_obey_or_cannot_print_is_shown_as_text(board: Board) -> None:
+    hostile = AlarmRow("c", "s", "o", None, "before\x1b[2J\r\nafter \udc80 ü \u202e")
+    board.publish(section("alarms", [hostile], ["trouble\x07"]))
+    found = board.read("alarms")
+    assert found is not None
+    assert found.rows[0]["evidence"] == r"before\x1b[2J\r\nafter \udc80 ü \u202e"
+    assert found.troubles == (r"trouble\x07",)
+
+
 def test_a_file_of_a_newer_program_with_more_keys_is_read() -> None:
     assert decode(json.dumps({**WHOLE, "colour": "red"}).encode(), "f") == Section("logs", 5, ({"a": 1},))
 
