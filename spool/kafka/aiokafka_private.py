@@ -17,6 +17,9 @@ from aiokafka.structs import TopicPartition
 from spool.format import record_batch
 
 
+_NO_BROKER_YET_S = 0.1
+
+
 class Sending(NamedTuple):
     """A stored batch on its way to a partition."""
 
@@ -53,6 +56,19 @@ class _StoredBatch:
 
     def _build(self) -> bytearray:
         return self._data
+
+
+async def start(producer: AIOKafkaProducer) -> None:
+    """
+    Start it, and wait as long as the cluster names no broker, as one that just started does for a moment: aiokafka
+    asserts that there is one. Ends with the caller's deadline.
+    """
+    client = producer.client
+    await client.bootstrap()
+    while not client.cluster.brokers():
+        await asyncio.sleep(_NO_BROKER_YET_S)
+        await client.force_metadata_update()
+    await producer.start()
 
 
 def queue(producer: AIOKafkaProducer, sending: Sending) -> asyncio.Future[Any]:

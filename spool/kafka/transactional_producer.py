@@ -160,7 +160,7 @@ class KafkaSink:
             retry_backoff_ms=50,
             **aiokafka_settings(self._kafka),
         )
-        await self._producer.start()
+        await aiokafka_private.start(self._producer)
 
     async def _transact(
         self, batches: Sequence[Sending], make_records: MakeRecords, announce: Sequence[tuple[str, int]]

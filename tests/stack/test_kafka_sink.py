@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import psutil
 import pytest
 from aiokafka import errors
+from aiokafka.cluster import ClusterMetadata
 
 from spool.errors import KafkaUnavailable
 from spool.format.partition_batches import Lane
@@ -156,6 +157,20 @@ def test_what_goes_on_without_an_answer_ends_at_its_deadline(world, sink, kafka_
     sink.open()
     sink.transact([batch(world, range(5, 10))], none)
     assert offsets_seen(world) == [(0, n) for n in range(10)]
+
+
+def test_a_cluster_that_names_no_broker_yet_is_waited_for(world, monkeypatch):
+    update, answers = ClusterMetadata.update_metadata, iter([[]])
+    monkeypatch.setattr(
+        ClusterMetadata,
+        "update_metadata",
+        lambda self, metadata: (setattr(metadata, "brokers", next(answers, metadata.brokers)), update(self, metadata)),
+    )
+    sink = KafkaSink(world.kafka, f"sink-{world.name}", transaction_timeout_s=PATIENT_S)
+    sink.open()
+    sink.transact([batch(world, range(5))], none)
+    sink.drop()
+    assert offsets_seen(world) == [(0, n) for n in range(5)]
 
 
 def test_two_hundred_drops_in_mid_transaction_leave_nothing_behind(world):
