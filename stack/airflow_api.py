@@ -11,6 +11,9 @@ from typing import Any, cast
 from stack.credentials import credentials
 from stack.place import HOST, Place, StackProblem
 
+# One answer. A busy machine needs minutes for what takes a second otherwise.
+ANSWER_S = 240.0
+
 
 def local_api(place: Place) -> AirflowApi:
     """Logged in as the user `admin` of the local stack."""
@@ -25,7 +28,7 @@ class AirflowApi:
         self._token = ""
         self._token = self._call("POST", "/auth/token", {"username": user, "password": password})["access_token"]
 
-    def wait_for_dags(self, names: set[str], timeout_s: float = 120) -> None:
+    def wait_for_dags(self, names: set[str], timeout_s: float = 400) -> None:
         """Until the DAG processor has read them; StackProblem with Airflow's import errors otherwise."""
         deadline = time.monotonic() + timeout_s
         while True:
@@ -46,7 +49,7 @@ class AirflowApi:
     def state(self, dag: str, run: str) -> str:
         return cast(str, self._call("GET", f"/api/v2/dags/{dag}/dagRuns/{run}")["state"])
 
-    def wait(self, dag: str, run: str, timeout_s: float = 300) -> str:
+    def wait(self, dag: str, run: str, timeout_s: float = 900) -> str:
         """The state in which the run ended: success or failed."""
         deadline = time.monotonic() + timeout_s
         while (state := self.state(dag, run)) not in ("success", "failed"):
@@ -105,9 +108,14 @@ class AirflowApi:
             self._base + path.replace("+", "%2B"), data=data, method=method, headers=headers
         )
         try:
-            with urllib.request.urlopen(request, timeout=30) as answer:
+            with urllib.request.urlopen(request, timeout=ANSWER_S) as answer:
                 return json.load(answer)
         except urllib.error.HTTPError as error:
             raise StackProblem(
                 f"Airflow answered {error.code} to {method} {path}: {error.read().decode()[:500]}"
             ) from None
+        except OSError as error:
+            raise StackProblem(
+                f"Airflow did not answer {method} {path}: {error}",
+                "see `make status` and `make logs s=airflow-api-server`",
+            ) from error

@@ -16,7 +16,6 @@ from aiokafka.structs import TopicPartition
 
 from spool.format import record_batch
 
-
 _NO_BROKER_YET_S = 0.1
 
 

@@ -26,7 +26,8 @@ from stack.place import REPOSITORY
 from tests.support.private_kafka import KafkaBroker
 from tests.support.seaweed import Seaweed
 from tests.support.server_process import start_server
-from tests.torture.checker import Verdict, judge, read_topic
+from tests.support.waiting import until
+from tests.torture.checker import Verdict, accepted_so_far, judge, read_topic
 
 STREAM = TOPIC = "torture"
 CONFIG = f"""version: 1
@@ -77,8 +78,10 @@ class Broker:
         self._broker.kill()
 
 
-def torture(kills: int, seed: int, folder: Path, say: Callable[[str], None]) -> tuple[Verdict, Counter[str]]:
-    """Run one series; the verdict and how often each victim died."""
+def torture(
+    kills: int, seed: int, folder: Path, say: Callable[[str], None], *, at_least: int = 0
+) -> tuple[Verdict, Counter[str]]:
+    """Run one series, until `at_least` events are accepted too; the verdict and how often each victim died."""
     choice = random.Random(seed)
     (folder / "spool.yml").write_text(CONFIG, encoding="utf-8")
     (folder / "s3").mkdir()
@@ -89,6 +92,8 @@ def torture(kills: int, seed: int, folder: Path, say: Callable[[str], None]) -> 
             if not isinstance(victim, Broker):
                 victim.start()
         died = _kill_at_random(kills, victims, choice, say)
+        journals = [folder / f"producer-{number}.journal" for number in (1, 2)]
+        until(lambda: accepted_so_far(journals) >= at_least, f"{at_least} events are accepted", every_s=0.2)
         for name in ("producer-1", "producer-2"):
             victims[name].kill()
         for name in ("shipper", "replayer"):
@@ -97,7 +102,7 @@ def torture(kills: int, seed: int, folder: Path, say: Callable[[str], None]) -> 
         _spool(environment, "ship")
         _spool(environment, "replay", "--instance", "torture", "--seconds", str(DRAIN_S))
         _spool(environment, "verify", "--full")
-        verdict = judge(sorted(folder.glob("producer-*.journal")), read_topic(broker.bootstrap, TOPIC))
+        verdict = judge(journals, read_topic(broker.bootstrap, TOPIC))
     return verdict, died
 
 

@@ -120,6 +120,12 @@ def judge(journals: list[Path], seen: list[Seen]) -> Verdict:
     )
 
 
+def accepted_so_far(journals: list[Path]) -> int:
+    """Positions that the journals say were accepted; they may be written meanwhile."""
+    rows = (row for journal in journals for row in read_journal(journal) if "ok" in row)
+    return sum(after - first for row in rows for first, after in row["ranges"])  # type: ignore[attr-defined]
+
+
 def _journaled(journals: list[Path]) -> tuple[dict[tuple[str, int], str], set[str]]:
     """The payload hash of each accepted position, and of everything ever attempted."""
     accepted: dict[tuple[str, int], str] = {}
