@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import threading
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Engine, select, text, update
+from sqlalchemy import Connection, Engine, event, select, text, update
 
 from include.database.connection import transaction
 from include.database.tables import DEAD_LETTERS, OUTBOX
@@ -121,10 +122,10 @@ def rows_of_the_outbox(place: SqlPlace) -> list[dict[str, object]]:
 
 
 def test_a_refused_row_of_the_outbox_goes_back_as_the_event_it_was(place: SqlPlace) -> None:
-    event = Event(b"\x00\xff", b"k\x80", "the id", "changed", "src", 1_700_000_000_123, (("h", b"\xfe"), ("e", None)))
+    lost = Event(b"\x00\xff", b"k\x80", "the id", "changed", "src", 1_700_000_000_123, (("h", b"\xfe"), ("e", None)))
     with transaction(place.database) as connection:
         connection.execute(OUTBOX.delete())
-        put(connection, StreamSettings("events", "events"), [event], source="test")
+        put(connection, StreamSettings("events", "events"), [lost], source="test")
     [before] = rows_of_the_outbox(place)
     with transaction(place.database) as connection:
         letter_id = put_letter(connection, refused_row("events", SimpleNamespace(**before)), "too large")
@@ -159,6 +160,35 @@ def test_the_command_line_lists_requeues_and_discards(
     assert place.sent() == ["payload 1"]
     assert rows("requeue", second)[0] == ExitCode.FAILED
     assert rows("requeue", "--all", "--execute")[1] == [{"letters": 0, "dry_run": False}]
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [LetterFilter(), LetterFilter(FEATURE), LetterFilter(FEATURE, "open"), LetterFilter(state="open")],
+    ids=str,
+)
+@pytest.mark.parametrize("after", ["", f"{FEATURE}/7"])
+def test_a_page_reads_its_letters_in_their_order_and_sorts_nothing(
+    place: SqlPlace, chosen: LetterFilter, after: str
+) -> None:
+    for number in range(20):
+        place.put(number)
+    asked: list[tuple[str, Any]] = []
+
+    def note(connection: object, cursor: object, statement: str, values: object, *rest: object) -> None:
+        if "FROM dead_letters" in statement:
+            asked.append((statement, values))
+
+    event.listen(place.database, "before_cursor_execute", note)
+    try:
+        place.letters.list(chosen, after=after, limit=5)
+    finally:
+        event.remove(place.database, "before_cursor_execute", note)
+    [(statement, values)] = asked
+    with place.database.connect() as connection:
+        [plan] = connection.exec_driver_sql(f"EXPLAIN {statement}", values).all()
+    assert "filesort" not in str(plan.Extra)
+    assert plan.key in ("dead_letters_feature", "dead_letters_state")
 
 
 def test_two_operators_at_once_send_a_letter_once(place: SqlPlace) -> None:
