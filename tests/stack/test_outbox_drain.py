@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, func, select, text
+from sqlalchemy import Connection, Engine, func, select, text
 
 from include.database import migrate
 from include.database.connection import Connect, engine, transaction
@@ -247,6 +247,34 @@ def test_a_drain_stops_at_its_limit_and_the_next_goes_on(
     assert drained(database, spool, max_events=20)["events"].events == 20
     assert left(database) == 15
     assert drained(database, spool)["events"].events == 15
+
+
+def test_a_batch_stays_as_it_is_when_a_row_between_its_ids_is_committed_later(database: Engine) -> None:
+    def put_keyless(connection: Connection, value: bytes) -> None:
+        put(connection, STREAM, [Event(value)], source="test")
+
+    rows = batches.Batches(database, "events")
+    rows.state()
+    with transaction(database) as late:
+        for value in (b"first", b"last"):
+            if value == b"last":
+                put_keyless(late, b"between")
+            with transaction(database) as connection:
+                put_keyless(connection, value)
+        given = rows.next()
+    assert given is not None
+    assert [event.value for event in given.events] == [b"first", b"last"]
+    assert rows.under_way() == given
+    following = rows.settle(given, 0, take_next=True)
+    assert following is not None
+    assert [event.value for event in following.events] == [b"between"]
+
+
+def test_every_stream_gets_a_batch_although_the_time_is_over(database: Engine, spool: RememberingSpool) -> None:
+    for stream in (STREAM, OTHER):
+        put_one(database, 1 if stream is OTHER else 2, stream=stream)
+    summaries = drain(database, spool, "here", deadline=Deadline.after(0))
+    assert {stream: summary.events for stream, summary in summaries.items()} == {"events": 1, "others": 1}
 
 
 @pytest.fixture
