@@ -30,7 +30,7 @@ MUTANTS = [
     ),
     Mutant(
         "rows that were committed since are no part of a batch", "include/outbox/batches.py",
-        ".all() if row.id in wanted]", ".all()]", _RECOVERY,
+        ".all() if row.id in wanted]", ".all()]", _DRAIN,
     ),
     Mutant(
         "a refused row becomes a dead letter", "include/outbox/batches.py",
@@ -52,7 +52,7 @@ MUTANTS = [
     ),
     Mutant(
         "a conflict of the batch under way stops the stream", "include/outbox/drain.py",
-        "        if current == batch:\n            raise self._conflict(str(error)) from error\n", "", _RECOVERY,
+        "            raise self._conflict(str(error)) from error\n", "            return None\n", _RECOVERY,
     ),
     Mutant(
         "a resync counts how often an event is in the log", "include/outbox/resync.py",

@@ -6,6 +6,7 @@ import json
 import random
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,7 @@ class RememberingSpool:
         self.events: list[Event] = []
         self.fails: dict[str, Exception] = {}
         self.fails_after: dict[str, Exception] = {}
+        self._lock = threading.Lock()
 
     def log_of(self, stream: str) -> str:
         return f"log_{stream}"
@@ -56,6 +58,10 @@ class RememberingSpool:
         return max((number for name, number in self.units if name == producer), default=0)
 
     def append_once(self, stream: str, events: Sequence[Event], sequence: ProducerSequence) -> Accepted:
+        with self._lock:
+            return self._append_once(stream, events, sequence)
+
+    def _append_once(self, stream: str, events: Sequence[Event], sequence: ProducerSequence) -> Accepted:
         if stream in self.fails:
             raise self.fails[stream]
         assert sequence.log == self.log_of(stream)
@@ -187,12 +193,15 @@ def test_a_stream_that_fails_keeps_it_to_itself(database: Engine, spool: Remembe
     assert len(spool.events) == 3
 
 
-def test_two_drains_at_once_append_each_event_once(
-    database: Engine, spool: RememberingSpool, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("lock_holds", [True, False])
+def test_drains_at_once_append_each_event_once_even_where_their_lock_was_lost(
+    database: Engine, spool: RememberingSpool, monkeypatch: pytest.MonkeyPatch, lock_holds: bool
 ) -> None:
     monkeypatch.setattr(batches, "BATCH_EVENTS_MAX", 10)
+    if not lock_holds:
+        monkeypatch.setattr(batches.Batches, "alone", lambda self: nullcontext(True))
     with transaction(database) as connection:
-        put(connection, STREAM, [Event(b"%d" % number, key=b"k") for number in range(500)], source="test")
+        put(connection, STREAM, [Event(b"%d" % number, key=b"k") for number in range(300)], source="test")
     errors: list[object] = []
 
     def run() -> None:
@@ -206,7 +215,7 @@ def test_two_drains_at_once_append_each_event_once(
     for thread in threads:
         thread.join()
     assert errors == []
-    assert [event.value for event in spool.events] == [b"%d" % number for number in range(500)]
+    assert [event.value for event in spool.events] == [b"%d" % number for number in range(300)]
 
 
 def _passes(error: object) -> bool:
@@ -247,6 +256,27 @@ def test_a_drain_stops_at_its_limit_and_the_next_goes_on(
     assert drained(database, spool, max_events=20)["events"].events == 20
     assert left(database) == 15
     assert drained(database, spool)["events"].events == 15
+
+
+def test_a_drain_that_is_behind_changes_nothing_and_gets_what_is_under_way(
+    database: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batches, "BATCH_EVENTS_MAX", 2)
+    with transaction(database) as connection:
+        put(connection, STREAM, [Event(b"%d" % number) for number in range(6)], source="test")
+    rows = batches.Batches(database, "events")
+    rows.state()
+    behind = rows.next()
+    assert behind is not None
+    current = rows.settle(behind, 7, take_next=True)
+    assert current is not None
+    assert current.sequence == behind.sequence + 1
+    assert rows.settle(behind, 3, take_next=True) == current
+    assert rows.narrow(behind) == current
+    assert rows.move(behind, "other") == current
+    assert rows.refuse(behind, "why") == current
+    assert rows.state().next_offset == 7
+    assert left(database) == 4
 
 
 def test_a_batch_stays_as_it_is_when_a_row_between_its_ids_is_committed_later(database: Engine) -> None:
