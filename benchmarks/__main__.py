@@ -19,6 +19,7 @@ PROGRAMS = (
     "measurements",
     "collectors",
     "outbox",
+    "warehouse",
 )
 
 

@@ -17,7 +17,7 @@ from include.warehouse.snapshot.table_plan import TablePlan, plan_table, snapsho
 from include.warehouse.snapshot.units import UnitResult, each_unit
 from include.warehouse.source.connection import from_environment
 from include.warehouse.source.snapshot_transaction import SnapshotTransaction
-from include.warehouse.source.source_digest import source_digest
+from include.warehouse.source.survey import survey_table
 from include.warehouse.sync import Sync, source_of, sync_unit
 from spool.command_line import Output, UsageError, Verb
 from spool.command_line.exit_codes import worst
@@ -45,8 +45,8 @@ def _planned(sync: Sync, target: str, unit: Unit) -> list[dict[str, object]]:
     with SnapshotTransaction(source_of(sync, unit.installation)) as source:
         for table in unit.tables:
             plan = plan_table(sync.config, unit.installation, table, source, limits)
-            sums = source_digest(source, plan.shape.name, plan.target.columns)
-            counts = {"rows": sums.digest.rows, "rejected": sums.rejected, "replaced": sum(sums.replaced_by.values())}
+            found = survey_table(source, plan.shape.name, plan.target.columns)
+            counts = {"rows": found.rows, "rejected": found.rejected, "replaced": sum(found.replaced_by.values())}
             rows.append(
                 {"installation": unit.installation, "table": table, "columns": len(plan.target.columns), **counts}
             )

@@ -45,8 +45,9 @@ class _Context(NamedTuple):
     def mapped(self, kind: Kind, value: str, duckdb: str, exasol: str) -> MappedColumn:
         column = self.column
         return MappedColumn(
-            column.name, column.column_type, kind, value, duckdb, exasol, column.nullable, source_name=column.name
-        )
+            column.name, column.column_type, kind, value, duckdb, exasol, column.nullable,
+            source_name=column.name, octets=column.octets,
+        )  # fmt: skip
 
 
 _Rule = Callable[[_Context], MappedColumn]
@@ -103,7 +104,7 @@ def _decimal(context: _Context) -> MappedColumn:
         rejected = f"IFNULL(ABS({column.quoted}) >= 1{'0' * (digits_max - scale)}, 0)"
         return replace(context.mapped("exact", value, decimal, decimal), rejected_if=rejected)
     # Digits, a sign, a point and a zero before it.
-    return context.mapped("text", value, "VARCHAR", f"VARCHAR({precision + 3}) UTF8")
+    return replace(context.mapped("text", value, "VARCHAR", f"VARCHAR({precision + 3}) UTF8"), octets=precision + 3)
 
 
 def _floating(duckdb: str) -> _Rule:
@@ -124,15 +125,12 @@ def _calendar(context: _Context) -> MappedColumn:
     kinds = ("DATE", "DATE") if column.data_type == "date" else ("TIMESTAMP", f"TIMESTAMP({column.fraction})")
     # False for 0000-00-00, 2026-00-10, 2026-02-30 and the year 0; LAST_DAY of some of them is NULL.
     valid = f"IFNULL(YEAR({name}) > 0 AND DAY({name}) BETWEEN 1 AND DAY(LAST_DAY({name})), 0)"
-    invalid = f"({name} IS NOT NULL AND NOT {valid})"
+    # A TIMESTAMP is a number of seconds: only 0 is no moment.
+    invalid = f"IFNULL({name} = 0, 0)" if column.data_type == "timestamp" else f"({name} IS NOT NULL AND NOT {valid})"
     if context.policies.zero_dates == "reject_row":
         return replace(context.mapped("moment", name, *kinds), rejected_if=invalid)
     mapped = context.mapped("moment", f"IF({invalid}, NULL, {name})", *kinds)
-    return replace(mapped, nullable=True, replaced_if=invalid)
-
-
-def _time(context: _Context) -> MappedColumn:
-    return context.mapped("text", f"CAST({context.column.quoted} AS CHAR)", "VARCHAR", "VARCHAR(17) UTF8")
+    return replace(mapped, nullable=True, replaced_if=invalid, plain=name)
 
 
 def _year(context: _Context) -> MappedColumn:
@@ -147,9 +145,11 @@ def _text(context: _Context) -> MappedColumn:
 
 
 def _as_char(size: int, duckdb: str = "VARCHAR") -> _Rule:
-    return lambda context: context.mapped(
-        "text", f"CAST({context.column.quoted} AS CHAR)", duckdb, f"VARCHAR({size}) UTF8"
-    )
+    def rule(context: _Context) -> MappedColumn:
+        value = f"CAST({context.column.quoted} AS CHAR)"
+        return replace(context.mapped("text", value, duckdb, f"VARCHAR({size}) UTF8"), octets=size)
+
+    return rule
 
 
 def _geometry(context: _Context) -> MappedColumn:
@@ -165,7 +165,7 @@ def _bounded(context: _Context, value: str, characters: int) -> MappedColumn:
         return mapped
     too_long = f"IFNULL(CHAR_LENGTH({value}) > {longest}, 0)"
     if context.policies.long_text == "truncate":
-        return replace(mapped, value=f"LEFT({value}, {longest})", replaced_if=too_long)
+        return replace(mapped, value=f"LEFT({value}, {longest})", replaced_if=too_long, plain=value)
     return replace(mapped, rejected_if=too_long)
 
 
@@ -179,7 +179,8 @@ def _binary(context: _Context) -> MappedColumn:
         return mapped
     too_long = f"IFNULL(LENGTH({column.quoted}) > {longest // 2}, 0)"
     if context.policies.long_text == "truncate":
-        return replace(mapped, value=f"LEFT({column.quoted}, {longest // 2})", replaced_if=too_long)
+        cut = f"LEFT({column.quoted}, {longest // 2})"
+        return replace(mapped, value=cut, replaced_if=too_long, plain=column.quoted)
     return replace(mapped, rejected_if=too_long)
 
 
@@ -196,7 +197,7 @@ _RULES: Mapping[str, _Rule] = {
     "date": _calendar,
     "datetime": _calendar,
     "timestamp": _calendar,
-    "time": _time,
+    "time": _as_char(17),
     "year": _year,
     "uuid": _as_char(36, "UUID"),
     "inet4": _as_char(15),

@@ -3,7 +3,7 @@ One unit (a table, or the tables of a group) of one installation, whole:
 
     1. prune      what a killed load left behind
     2. open       one snapshot for all tables of the unit, with its GTID position
-    3. per table  shape and types; what it adds up to (one scan); load beside what readers see; compare the sums
+    3. per table  shape and types; survey; what it adds up to; load beside what readers see; compare the sums
     4. publish    all tables of the unit with their records, in one transaction: readers see the old rows or the new
     5. expire     snapshots beyond those that are kept
 
@@ -19,14 +19,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from include.database.connection import Connect
-from include.warehouse.column_types.digest import differences
+from include.warehouse.column_types.digest import Digest, differences
 from include.warehouse.config import Unit, WarehouseConfig
 from include.warehouse.errors import SnapshotDiffers
 from include.warehouse.snapshot.progress import Meter, Report, log_progress
 from include.warehouse.snapshot.table_plan import TablePlan, plan_table
 from include.warehouse.source.csv_rows import csv_rows
 from include.warehouse.source.snapshot_transaction import SnapshotTransaction
-from include.warehouse.source.source_digest import SourceDigest, source_digest
+from include.warehouse.source.source_digest import source_digest
+from include.warehouse.source.survey import Survey, survey_table
 from include.warehouse.target.port import Publication, SnapshotRecord, Staged, WarehouseTarget
 from spool import failpoints
 
@@ -95,21 +96,22 @@ def _load_table(
     plan: TablePlan, source: SnapshotTransaction, target: WarehouseTarget, snapshot: str, report: Report
 ) -> tuple[Publication, TableCopied]:
     started = time.monotonic()
-    sums = source_digest(source, plan.shape.name, plan.target.columns)
-    meter = Meter(str(plan.target), sums.digest.rows, report)
-    staged = _load(plan, source, target, snapshot, sums, meter)
+    survey = survey_table(source, plan.shape.name, plan.target.columns)
+    sums = source_digest(source, plan.shape.name, survey.columns)
+    meter = Meter(str(plan.target), survey.rows, report)
+    staged = _load(plan, source, target, snapshot, survey, meter)
     failpoints.reach("warehouse.snapshot.loaded")
     verify(staged, sums, target)
     failpoints.reach("warehouse.snapshot.verified")
     record = SnapshotRecord(
-        plan.target.installation, plan.target.name, snapshot, source.taken_at, sums.digest.rows, sums.rejected,
+        plan.target.installation, plan.target.name, snapshot, source.taken_at, sums.rows, survey.rejected,
         gtid=source.gtid, schema_sha256=plan.shape.sha256,
     )  # fmt: skip
-    _warn_of_policies(plan, sums)
+    _warn_of_policies(plan, survey)
     report(meter.progress())
     return Publication(staged, record), TableCopied(
         record.installation, record.table, snapshot, record.taken_at, record.gtid, record.rows, record.rejected,
-        sums.rejected_by, sums.replaced_by, round(time.monotonic() - started, 3),
+        survey.rejected_by, survey.replaced_by, round(time.monotonic() - started, 3),
     )  # fmt: skip
 
 
@@ -118,28 +120,28 @@ def _load(
     source: SnapshotTransaction,
     target: WarehouseTarget,
     snapshot: str,
-    sums: SourceDigest,
+    survey: Survey,
     meter: Meter,
 ) -> Staged:
     def count(rows: int) -> None:
         failpoints.reach("warehouse.snapshot.loading")
         meter.count(rows)
 
-    produce = csv_rows(source, plan.shape.name, plan.target.columns, longest_line=sums.longest_line, count=count)
-    return target.load(plan.target, snapshot, produce, longest_line=sums.longest_line)
+    produce = csv_rows(source, plan.shape.name, survey.columns, longest_line=survey.longest_line, count=count)
+    return target.load(plan.target, snapshot, produce, longest_line=survey.longest_line)
 
 
-def verify(staged: Staged, sums: SourceDigest, target: WarehouseTarget) -> None:
+def verify(staged: Staged, sums: Digest, target: WarehouseTarget) -> None:
     """SnapshotDiffers, naming every difference, unless the staged rows add up to what the source's snapshot does."""
-    if found := differences(sums.digest, target.digest(staged)):
+    if found := differences(sums, target.digest(staged)):
         raise SnapshotDiffers(
             f"{staged.table}: the rows that were loaded are not those of the snapshot: {'; '.join(found)}",
             hint="nothing was published; docs/runbooks/warehouse.md says what to look at",
         )
 
 
-def _warn_of_policies(plan: TablePlan, sums: SourceDigest) -> None:
-    for column, count in sums.rejected_by.items():
+def _warn_of_policies(plan: TablePlan, survey: Survey) -> None:
+    for column, count in survey.rejected_by.items():
         LOGGER.warning("%s: %s rows rejected because of column %s", plan.target, count, column)
-    for column, count in sums.replaced_by.items():
+    for column, count in survey.replaced_by.items():
         LOGGER.warning("%s: %s values of column %s replaced by policy", plan.target, count, column)

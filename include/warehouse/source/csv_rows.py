@@ -33,7 +33,7 @@ def csv_rows(
     """
     Writes the rows of `table` for which `where` holds, all without one, except those that a policy rejects.
 
-    longest_line: what source_digest says; decides between lines and values.
+    longest_line: what the survey says; decides between lines and values.
     """
     conditions = [f"NOT {rejected}" for rejected in rejections(columns)] + ([f"({where})"] if where else [])
     source = f"FROM {quoted(table)}" + (f" WHERE {' AND '.join(conditions)}" if conditions else "")
