@@ -17,6 +17,7 @@ from spool.event import Event
 from spool.intake.late_events import put_aside
 from spool.replay.plan import PlanRow
 from spool.replay.rewind import RewindPlan
+from spool.status.board import Board
 from tests.fakes.fake_spool_client import FakeSpoolClient
 from tests.support.airflow_home import REPOSITORY
 
@@ -141,6 +142,21 @@ def test_ship_sweeps_late_events_and_ships(run, client, monkeypatch, tmp_path):
         "append_late_events": {"appended": 1, "broken": 0}, "ship_segments": {"objects": 2, "events": 40},
     }  # fmt: skip
     assert [event.id for event in client.appended["airflow"]] == ["late"]
+
+
+def test_without_connections_each_section_of_the_status_says_what_is_missing(run, monkeypatch, tmp_path):
+    monkeypatch.setenv("SPOOL_FOLDER", str(tmp_path))
+    for name in ("AWS_SPOOL", "KAFKA_SPOOL", "MARIADB_APP"):
+        monkeypatch.delenv(f"AIRFLOW_CONN_{name}", raising=False)
+    done = run("spool_status")
+    assert {task.task_id: task.state for task in done.get_task_instances()} == {
+        "publish_engine": "failed", "publish_database": "failed",
+    }  # fmt: skip
+    missing = {section.name: section.troubles[0] for section in Board(tmp_path).sections()}
+    assert missing.keys() == {"logs", "alarms", "dead_letters", "counts", "feature_dead_letters", "outbox"}
+    for name, trouble in missing.items():
+        neighbour = "aws_spool" if name in ("logs", "alarms", "dead_letters") else "mariadb_app"
+        assert f"the connection {neighbour} is not defined" in trouble
 
 
 def test_replay_drains_every_stream_and_only_counts_leave_the_task(run, replayers):
