@@ -7,15 +7,30 @@ CLOCK_BOOTTIME counts the time a machine slept, so a machine that slept has used
 from __future__ import annotations
 
 import datetime
+import os
 import time
+from pathlib import Path
 from typing import NamedTuple
 
+BOOT_ID_FILE = Path("/proc/sys/kernel/random/boot_id")
+_BOOT_ID_CHARACTERS = 36
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
 
 def boottime_ns() -> int:
     """Nanoseconds since boot, sleep included; comparable between processes of one boot."""
     return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+
+
+def boot_id() -> bytes:
+    """16 bytes, another at every boot. OSError."""
+    # Asked at every append: a file object would cost more than all the locking.
+    descriptor = os.open(BOOT_ID_FILE, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        text = os.read(descriptor, _BOOT_ID_CHARACTERS)
+    finally:
+        os.close(descriptor)
+    return bytes.fromhex(text.decode("ascii").replace("-", ""))
 
 
 def now_ms() -> int:

@@ -20,6 +20,8 @@ from spool.disk import Disk, write_all
 
 # Only the owner reads what the spool holds: payloads, positions, evidence of alarms.
 OWNER_ONLY = 0o600
+# What an operator looks at and the next stage reads.
+GROUP_READS = 0o640
 # A file of this age is nobody's work in progress: a write of 16 MB takes seconds.
 LEFTOVER_AGE_S = 3600.0
 _TEMPORARY = re.compile(r"\.[0-9a-f]{32}\.tmp\Z")
@@ -44,8 +46,8 @@ def write_file(disk: Disk, path: Path, data: bytes, *, mode: int = OWNER_ONLY) -
 
 
 def write_durably(path: Path, content: str | bytes, *, mode: int = OWNER_ONLY) -> None:
-    """`write_file` on the real disk, for text (UTF-8) as well; makes the folder where it is missing."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """`write_file` on the real disk, for text (UTF-8) as well; a missing folder is made, for who may read the file."""
+    path.parent.mkdir(mode=mode | (mode & 0o444) >> 2, parents=True, exist_ok=True)
     write_file(Disk(), path, content.encode() if isinstance(content, str) else content, mode=mode)
 
 

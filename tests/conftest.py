@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 
 from include.database import migrate
 from include.database.connection import engine
-from spool.log import lock_file
+from spool import clock
 from tests.fakes.powered_host import boot
 from tests.support import lanes, mariadb, watched_run
 from tests.support.private_kafka import KafkaBroker
@@ -77,7 +77,7 @@ def kafka_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBrok
 @pytest.fixture
 def boots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """This test's machine has just started; `powered_host.boot()` starts it again."""
-    monkeypatch.setattr(lock_file, "BOOT_ID_FILE", tmp_path / "boot_id")
+    monkeypatch.setattr(clock, "BOOT_ID_FILE", tmp_path / "boot_id")
     boot()
 
 

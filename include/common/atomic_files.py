@@ -1,4 +1,4 @@
-"""Files that are wholly there or not at all, whenever the process dies: write, move and copy within one file system."""
+"""Files that are wholly there or not at all, whenever the process dies: moves within one file system, and names."""
 
 from __future__ import annotations
 
@@ -6,19 +6,10 @@ import hashlib
 import os
 from pathlib import Path
 
-from spool.disk import Disk
-from spool.durable_file import write_file
-
 # Names tried when the wanted one is taken; more copies than this of one file mean that something runs in a circle.
 COPIES_MAX = 1000
 # The longest name of a file on every file system in use.
 NAME_BYTES_MAX = 255
-
-
-def write_durably(path: Path, content: str | bytes, mode: int = 0o640) -> None:
-    """The whole content or, whenever we die, what was there before. Durable when it returns."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_file(Disk(), path, content.encode() if isinstance(content, str) else content, mode=mode)
 
 
 def temporary_path(path: Path) -> Path:

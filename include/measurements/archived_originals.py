@@ -21,8 +21,8 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from include.common.atomic_files import write_durably
 from include.measurements.companion_paths import companion_path, companion_paths
+from spool.durable_file import write_durably
 
 SUFFIX = ".gz"
 # As many numbered originals of one path as sanitize/archive.py writes.

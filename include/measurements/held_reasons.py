@@ -13,7 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from include.common.atomic_files import remove_empty_folders, write_durably
+from include.common.atomic_files import remove_empty_folders
+from spool.durable_file import write_durably
 
 FILE_NAME = "reason.json"
 BESIDE_SUFFIX = ".reason.json"

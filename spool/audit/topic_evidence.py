@@ -14,6 +14,7 @@ from spool.event import SPOOL_HEADER
 from spool.format.position_header import ArchivedPosition, decode_archived
 from spool.kafka.topic_reader import read_committed
 from spool.kafka.watermarks import Watermarks
+from spool.names import LogName
 from spool.replay.checkpoint import CheckpointKey, Checkpoints
 from spool.replay.deliveries import Delivery, decode_delivery
 
@@ -67,7 +68,7 @@ class DeliveriesReading:
         return True
 
     def _compare_places(self, key: CheckpointKey, delivery: Delivery) -> None:
-        owner = f"{key.stream}/{key.log}"
+        owner = str(LogName(key.stream, key.log))
         loser = self._places.loser_of(delivery, owner)
         if not loser:
             return

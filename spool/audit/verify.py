@@ -102,7 +102,7 @@ class _Verification:
             return error
 
     def _alarm(self, row: VerifyRow) -> None:
-        subject = f"{row.stream}/{row.log}"
+        subject = str(LogName(row.stream, row.log))
         if row.is_green:
             self._alarms.close("verify_failed", subject)
         elif self._unreachable is None or not row.error.startswith(type(self._unreachable).__name__):

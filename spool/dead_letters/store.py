@@ -34,6 +34,7 @@ from spool.dead_letters.states import LetterState, LetterStates
 from spool.errors import CorruptRecord, LetterRefused, ObjectMissing, PreconditionFailed, SpoolError
 from spool.event import Position
 from spool.format.relayout import ArchivedRecord
+from spool.names import LogName
 from spool.store.keys import meta_key
 from spool.store.object_store import ObjectInfo, ObjectStore
 
@@ -159,7 +160,7 @@ def _line(letter: DeadLetter, state: LetterState | CorruptRecord | None) -> Lett
         reason, name = str(state), "unreadable"
     elif state is not None:
         name = state.state
-    source = f"{position.stream}/{position.log}"
+    source = str(LogName(position.stream, position.log))
     return Letter(str(position), source, reason, name, letter.time_ms, letter.size_bytes)
 
 

@@ -20,13 +20,13 @@ from pathlib import Path
 
 from spool import failpoints
 from spool.alarm import AlarmSink
-from spool.clock import boottime_ns
+from spool.clock import boot_id, boottime_ns
 from spool.disk import Disk, write_all
 from spool.format.scan import Expected, scan
 from spool.format.segment_header import SegmentHeader, log_tag
 from spool.log.folder import LogFolder, open_path, sealed_path
 from spool.log.identity import read_identity
-from spool.log.lock_file import FAILED, RETIRED, LockState, LogLock, boot_id, read_state, write_state
+from spool.log.lock_file import FAILED, RETIRED, LockState, LogLock, read_state, write_state
 from spool.log.recovery import create_segment, recover
 from spool.log.reserve import Reserve
 from spool.log.segment_file import SegmentDescriptor

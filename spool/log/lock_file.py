@@ -34,7 +34,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from spool.alarm import AlarmSink
-from spool.clock import Deadline
+from spool.clock import Deadline, boot_id
 from spool.disk import Disk, write_all
 from spool.file_lock import FileLock
 from spool.log.local_alarms import AlarmsAfterwards
@@ -44,13 +44,11 @@ _HEAD = struct.Struct(">4sI")
 MAGIC = b"SPLK"
 SIZE_BYTES = _HEAD.size + _BODY.size
 _ALARMED_AT = SIZE_BYTES + 4
-BOOT_ID_FILE = Path("/proc/sys/kernel/random/boot_id")
 
 FAILED = 1  # an fsync of the open segment failed: it is never written again
 RETIRED = 2  # the log has a successor: nothing is appended here again
 
 ALARM_AFTER_S = 10.0
-_BOOT_ID_CHARACTERS = 36
 _READ_TRIES = 100
 
 
@@ -72,17 +70,6 @@ class LockState(NamedTuple):
     next_commit: int
     first_commit_ns: int
     sealed_ns: int
-
-
-def boot_id() -> bytes:
-    """16 bytes, another at every boot. OSError."""
-    # Asked at every append: a file object would cost more than all the locking.
-    descriptor = os.open(BOOT_ID_FILE, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        text = os.read(descriptor, _BOOT_ID_CHARACTERS)
-    finally:
-        os.close(descriptor)
-    return bytes.fromhex(text.decode("ascii").replace("-", ""))
 
 
 def read_state(descriptor: int) -> LockState | None:

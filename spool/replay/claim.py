@@ -16,6 +16,7 @@ from spool.clock import now_ms
 from spool.errors import NotOwner, OperatorNeeded
 from spool.format.segment_index import ArchivedSegment
 from spool.kafka.transactional_producer import KafkaSink
+from spool.names import LogName
 from spool.replay.agreement import compare_deliveries, holds_up_others, is_another_topic
 from spool.replay.checkpoint import Checkpoint
 from spool.replay.markers import Marker, put_marker, read_marker, replace_marker
@@ -100,7 +101,7 @@ class Claim:
             raise kafka_replaced(around, self._log, own)
         for key, what in contradictions.items():
             if holds_up_others(what):
-                raise held_up(around.subject(self._log), f"{key.stream}/{key.log}", what)
+                raise held_up(around.subject(self._log), str(LogName(key.stream, key.log)), what)
         look = compare_deliveries(around.kafka, around.settings.deliveries_topic, self._key, checkpoint)
         if look.what:
             raise kafka_replaced(around, self._log, look.what)

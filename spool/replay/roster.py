@@ -101,7 +101,7 @@ class Roster:
     def _alarm_other_streams(self, contradictions: dict[CheckpointKey, str]) -> None:
         for key, what in contradictions.items():
             if key.stream != self._around.stream:
-                self._around.alarms.open("kafka_replaced", f"{key.stream}/{key.log}", what)
+                self._around.alarms.open("kafka_replaced", str(LogName(key.stream, key.log)), what)
 
     def _add(self, log: str, checkpoints: Checkpoints) -> None:
         around = self._around

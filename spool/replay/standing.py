@@ -13,6 +13,7 @@ from typing import Any
 from spool.alarm import AlarmSink
 from spool.clock import Deadline, boottime_ns
 from spool.errors import LogGap, NotOwner, SettingsError, SpoolError, TerminalError
+from spool.names import LogName
 from spool.replay.pace import Pace
 
 LOGGER = logging.getLogger(__name__)
@@ -104,7 +105,7 @@ class Standings:
             raise worst(errors)
 
     def _subject(self, log: str) -> str:
-        return f"{self._stream}/{log}" if log else self._stream
+        return str(LogName(self._stream, log)) if log else self._stream
 
 
 def urgency(error: BaseException) -> int:

@@ -26,6 +26,7 @@ from spool.log.identity import is_ours, read_identity
 from spool.log.local_alarms import LocalAlarms
 from spool.log.stream_log import StreamLog
 from spool.log.writer import LogRetired, LogWriter
+from spool.names import LogName
 from spool.settings import Settings
 from spool.shipping.log_shipper import LOCK_S, LogShipper, Shipped
 from spool.shipping.object_rate import WARN_ABOVE_A_DAY, ObjectRate
@@ -61,7 +62,7 @@ class LogTurn:
     """
 
     def __init__(self, log: LogFolder, settings: Settings, archive: Archive, alarms: AlarmSink, disk: Disk) -> None:
-        self.name = f"{log.stream}/{log.log}"
+        self.name = str(LogName(log.stream, log.log))
         self.error: SpoolError | None = None
         self._log = log
         self._settings = settings

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import uuid
 from pathlib import Path
 from types import TracebackType
 
-from spool.clock import boottime_ns
+from spool.clock import boot_id, boottime_ns
 from spool.durable_file import temporary_beside
 from spool.file_lock import FileLock, is_locked
 
@@ -47,7 +48,7 @@ class ShipLock:
             return
         temporary = temporary_beside(self._folder / HEARTBEAT)
         try:
-            temporary.write_text(f"{_boot_id()} {boottime_ns() + int(busy_s * 1e9)}", encoding="ascii")
+            temporary.write_text(f"{_written_boot_id()} {boottime_ns() + int(busy_s * 1e9)}", encoding="ascii")
             temporary.replace(self._folder / HEARTBEAT)
         except OSError as error:
             LOGGER.warning("the heartbeat of %s cannot be written: %s", self._folder, error)
@@ -73,11 +74,11 @@ def somebody_ships(folder: Path) -> bool:
 
 def _heartbeat_age_s(folder: Path) -> float:
     with contextlib.suppress(OSError, ValueError):
-        boot_id, at_ns = (folder / HEARTBEAT).read_text(encoding="ascii").split()
-        if boot_id == _boot_id():
+        written, at_ns = (folder / HEARTBEAT).read_text(encoding="ascii").split()
+        if written == _written_boot_id():
             return (boottime_ns() - int(at_ns)) / 1e9
     return float("inf")
 
 
-def _boot_id() -> str:
-    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+def _written_boot_id() -> str:
+    return str(uuid.UUID(bytes=boot_id()))

@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
-from spool.log import lock_file
+from spool import clock
 from tests.fakes.powered_host import PoweredHost, boot
 from tests.fakes.simulated_disk import Killed, Mode
 
@@ -32,8 +32,8 @@ class LogModel(RuleBasedStateMachine):
         super().__init__()
         memory = Path("/dev/shm")
         self._folder = Path(tempfile.mkdtemp(dir=memory if os.access(memory, os.W_OK) else None))
-        self._boot_id_file = lock_file.BOOT_ID_FILE
-        lock_file.BOOT_ID_FILE = self._folder / "boot_id"
+        self._boot_id_file = clock.BOOT_ID_FILE
+        clock.BOOT_ID_FILE = self._folder / "boot_id"
         boot()
         self.host = PoweredHost(self._folder / "host")
         self.number = 0
@@ -47,7 +47,7 @@ class LogModel(RuleBasedStateMachine):
         finally:
             self.host.die()
             shutil.rmtree(self._folder)
-            lock_file.BOOT_ID_FILE = self._boot_id_file
+            clock.BOOT_ID_FILE = self._boot_id_file
 
     def texts(self, count: int, size: int) -> list[str]:
         self.number += count

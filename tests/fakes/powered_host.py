@@ -10,11 +10,11 @@ import random
 import uuid
 from pathlib import Path
 
+from spool import clock
 from spool.clock import Deadline
 from spool.errors import AppendUnknown, FolderRefused, LockTimeout, SpoolFull
 from spool.event import Event, ProducerSequence
 from spool.format import record_batch
-from spool.log import lock_file
 from spool.log.folder import LogFolder, log_folders, segment_files
 from spool.log.producer_file import needed_segment
 from spool.log.producer_state import advance
@@ -193,4 +193,4 @@ class PoweredHost:
 
 def boot() -> None:
     """Another boot id, for every process that asks."""
-    lock_file.BOOT_ID_FILE.write_text(str(uuid.uuid4()), encoding="ascii")
+    clock.BOOT_ID_FILE.write_text(str(uuid.uuid4()), encoding="ascii")

@@ -261,8 +261,8 @@ MUTANTS = [
     Mutant(
         "a heartbeat of another boot is none",
         "spool/shipping/ship_lock.py",
-        "if boot_id == _boot_id():",
-        "if boot_id:",
+        "if written == _written_boot_id():",
+        "if written:",
         _WAITER,
     ),
     Mutant(

@@ -15,10 +15,11 @@ import json
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from include.common.atomic_files import fsync_folder, write_durably
+from include.common.atomic_files import fsync_folder
 from include.measurements.batch_manifest import Manifest, is_safe_path
 from include.measurements.collect.errors import RecordDamaged
 from include.measurements.collect.transport import is_batch_name
+from spool.durable_file import GROUP_READS, write_durably
 
 Mark = Literal["verified", "published"]
 _FAILED = "failed"
@@ -65,7 +66,9 @@ class Collected:
     def add(self, record: Record) -> None:
         """Note a verified batch. Durable when it returns."""
         path = self._path(record.batch, "verified")
-        write_durably(path, json.dumps({"verified_ms": record.verified_ms, "files": dict(record.manifest)}))
+        write_durably(
+            path, json.dumps({"verified_ms": record.verified_ms, "files": dict(record.manifest)}), mode=GROUP_READS
+        )
 
     def mark_published(self, batch: str) -> None:
         self._path(batch, "verified").rename(self._path(batch, "published"))

@@ -28,7 +28,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from include.common.atomic_files import fsync_folder, write_durably
+from include.common.atomic_files import fsync_folder
 from include.common.emit import Emit
 from include.counts.ledger import StageLedger
 from include.measurements import batch_manifest
@@ -44,6 +44,7 @@ from include.measurements.collect.transport import Transport, is_batch_name, new
 from include.measurements.events import BatchCollected, BatchForgotten
 from include.measurements.state_folders import prune
 from spool import failpoints
+from spool.durable_file import GROUP_READS, write_durably
 from spool.file_lock import FileLock
 
 LOGGER = logging.getLogger(__name__)
@@ -233,7 +234,7 @@ class _Run:
         # Neither here nor there: shown by an earlier try and taken by the next stage since.
         text = self.places.raw / (batch + MANIFEST_SUFFIX)
         if shown.exists() and not text.exists():
-            write_durably(text, batch_manifest.encode(manifest))
+            write_durably(text, batch_manifest.encode(manifest), mode=GROUP_READS)
             failpoints.reach("collectors.manifest_written")
 
     def _forget(self, record: Record) -> None:

@@ -18,7 +18,6 @@ from typing import Any
 
 from pymongo.database import Database
 
-from include.common.atomic_files import write_durably
 from include.common.emit import Emit
 from include.counts.batch_numbers import Numbers, StageNumbers
 from include.counts.ledger import StageLedger
@@ -32,6 +31,7 @@ from include.measurements.load.mongo_store import Document, MeasurementStore
 from include.measurements.load.stage import Limit, StageSummary
 from include.measurements.state_folders import StateFolders
 from include.measurements.verdicts import verdict_on
+from spool.durable_file import GROUP_READS, write_durably
 
 POSTPROCESS = stage.Step(
     "postprocess", "staging", "reports", ("imported",), partial(MeasurementReportPostprocessed, recovered=True)
@@ -112,7 +112,7 @@ def export_bridges(
         control_country=settings.control_country,
         window=settings.control_window,
     )
-    write_durably(folders.exports / BRIDGES_FILE, json.dumps(table, sort_keys=True, allow_nan=False))
+    write_durably(folders.exports / BRIDGES_FILE, json.dumps(table, sort_keys=True, allow_nan=False), mode=GROUP_READS)
     counts: dict[str, int] = {}
     for results in _results(table):
         counts[results["status"]] = counts.get(results["status"], 0) + 1

@@ -23,7 +23,6 @@ from typing import Any
 
 import yaml
 
-from include.common.atomic_files import write_durably
 from include.common.emit import Emit
 from include.counts.ledger import StageLedger
 from include.measurements import measurement_report
@@ -41,6 +40,7 @@ from include.measurements.publish.public_paths import PublicPaths, public_path
 from include.measurements.state_folders import StateFolders
 from include.measurements.verdicts import verdict_on
 from spool import failpoints
+from spool.durable_file import GROUP_READS, write_durably
 
 LOGGER = logging.getLogger(__name__)
 
@@ -98,7 +98,7 @@ class _Publisher:
         rows = [row for row in outcomes if "path" in row]
         refused = [row for row in outcomes if "path" not in row]
         self._write_indexes(rows, title)
-        write_durably(self.folders.exports / PUBLISHED, json.dumps([*rows, *refused], sort_keys=True))
+        write_durably(self.folders.exports / PUBLISHED, json.dumps([*rows, *refused], sort_keys=True), mode=GROUP_READS)
         failpoints.reach("measurements.publish.indexed")
         self._emit_published(rows)
         self._remove(rows)
@@ -172,7 +172,7 @@ class _Publisher:
             INDEX_JSON: as_json,  # last: the others may be behind it by a moment, never before
         }
         for name, content in files.items():
-            write_durably(public / name, content, PUBLIC_MODE)
+            write_durably(public / name, content, mode=PUBLIC_MODE)
 
     def _remove(self, rows: list[Row]) -> None:
         shown = {row["path"] for row in rows}

@@ -12,8 +12,8 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from include.common.atomic_files import write_durably
 from include.measurements.companion_paths import companion_path
+from spool.durable_file import GROUP_READS, write_durably
 
 
 def public_path(public: Path, report: str, country: str) -> str:
@@ -54,4 +54,4 @@ class PublicPaths:
             self._write()
 
     def _write(self) -> None:
-        write_durably(self._file, "".join(f"{path}\n" for path in self.noted()))
+        write_durably(self._file, "".join(f"{path}\n" for path in self.noted()), mode=GROUP_READS)

@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from include.common.atomic_files import fsync_file, fsync_folder, rename_durably, write_durably
+from include.common.atomic_files import fsync_file, fsync_folder, rename_durably
 from include.common.emit import Emit
 from include.measurements.archived_originals import ArchivedOriginals, unpacked_sha256
 from include.measurements.batch_manifest import sha256_of
@@ -35,6 +35,7 @@ from include.measurements.restore.sanitized_again import Held, Sanitize, Sanitiz
 from include.measurements.restore.store_port import ReportStore
 from include.measurements.state_folders import PUBLISHABLE, StateFolders
 from spool import failpoints
+from spool.durable_file import write_durably
 
 LOGGER = logging.getLogger(__name__)
 

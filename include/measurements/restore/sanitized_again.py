@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from include.common.atomic_files import write_durably
 from include.measurements import batch_manifest
 from include.measurements.batch_manifest import MANIFEST_SUFFIX
 from include.measurements.errors import RestoreRefused
 from include.measurements.state_folders import HeldKind, StateFolders
+from spool.durable_file import GROUP_READS, write_durably
 
 UNPACKED_BYTES_MAX = 4 * 1024**3
 _BLOCK_BYTES = 1024 * 1024
@@ -56,7 +56,7 @@ def sanitized_again(originals: Mapping[str, Path], work: Path, sanitize: Sanitiz
         _unpack(packed, raw / report)
     for batch in sorted(raw.glob("*/*")):
         manifest = batch_manifest.encode(batch_manifest.hashed(batch))
-        write_durably(batch.with_name(batch.name + MANIFEST_SUFFIX), manifest)
+        write_durably(batch.with_name(batch.name + MANIFEST_SUFFIX), manifest, mode=GROUP_READS)
     state.mkdir(parents=True)
     said = sanitize(raw, state)
     return {report: _result(StateFolders(state), report, said) for report in originals}

@@ -12,10 +12,10 @@ from __future__ import annotations
 import gzip
 import hashlib
 import os
-import zlib
 from pathlib import Path
 
 from include.common.atomic_files import COPIES_MAX, fsync_folder, temporary_path
+from include.measurements.archived_originals import unpacked_sha256
 from include.measurements.sanitize.errors import ArchiveDiffers, MachineFault
 from spool import failpoints
 
@@ -51,18 +51,6 @@ def keep_original(original: Path, archived: Path, sha256: str, level: int) -> Pa
     finally:
         temporary.unlink(missing_ok=True)
     return target
-
-
-def unpacked_sha256(archived: Path) -> str:
-    """Of what it unpacks to; empty where it is damaged."""
-    digest = hashlib.sha256()
-    try:
-        with gzip.open(archived, "rb") as packed:
-            while block := packed.read(_BLOCK_BYTES):
-                digest.update(block)
-    except (gzip.BadGzipFile, EOFError, zlib.error):
-        return ""
-    return digest.hexdigest()
 
 
 def _place(archived: Path, sha256: str) -> tuple[Path, bool]:

@@ -18,10 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Self
 
-from include.common.atomic_files import fsync_folder, remove_empty_folders, write_durably
+from include.common.atomic_files import fsync_folder, remove_empty_folders
 from include.measurements.batch_manifest import MANIFEST_SUFFIX, Manifest
 from include.measurements.sanitize.verdict import Verdict
 from include.measurements.state_folders import StateFolders
+from spool.durable_file import GROUP_READS, write_durably
 
 _MANIFEST = "manifest.json"
 _TAKEN = "taken"
@@ -74,7 +75,7 @@ class BatchWork:
         """Durable when it returns."""
         folder = folders.root / "sanitizing" / batch.collector / batch.name
         shutil.rmtree(folder, ignore_errors=True)
-        write_durably(folder / _MANIFEST, json.dumps(dict(manifest), sort_keys=True))
+        write_durably(folder / _MANIFEST, json.dumps(dict(manifest), sort_keys=True), mode=GROUP_READS)
         fsync_folder(folder.parent)
         return cls(batch, folder, raw / batch.collector / batch.name, manifest)
 
@@ -102,7 +103,7 @@ class BatchWork:
         return f"{number}.out"
 
     def write_verdict(self, number: int, noted: NotedVerdict) -> None:
-        write_durably(self._verdict_path(number), noted.encode())
+        write_durably(self._verdict_path(number), noted.encode(), mode=GROUP_READS)
 
     def verdict(self, number: int) -> NotedVerdict | None:
         try:
@@ -115,7 +116,7 @@ class BatchWork:
         return (self.folder / _TAKEN).exists()
 
     def mark_taken(self) -> None:
-        write_durably(self.folder / _TAKEN, "")
+        write_durably(self.folder / _TAKEN, "", mode=GROUP_READS)
 
     def remove_empty_raw(self) -> None:
         """The folders first: a manifest without them is nothing to anybody."""

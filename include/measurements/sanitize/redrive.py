@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
-from include.common.atomic_files import fsync_folder, remove_empty_folders, rename_durably, write_durably
+from include.common.atomic_files import fsync_folder, remove_empty_folders, rename_durably
 from include.common.emit import Emit
 from include.measurements import batch_manifest
 from include.measurements.batch_manifest import MANIFEST_SUFFIX
@@ -28,6 +28,7 @@ from include.measurements.sanitize.errors import NoSuchMeasurementReport
 from include.measurements.sanitize.secret_forms import REDACTED
 from include.measurements.state_folders import HELD_KINDS, PUBLISHABLE, StateFolders
 from spool import failpoints
+from spool.durable_file import GROUP_READS, write_durably
 
 _PREFIX = "redriven-"
 
@@ -124,7 +125,7 @@ def _write_manifests(raw: Path) -> None:
     for batch in sorted(raw.glob(f"*/{_PREFIX}*")):
         manifest = batch.with_name(batch.name + MANIFEST_SUFFIX)
         if batch.is_dir() and not manifest.exists():
-            write_durably(manifest, batch_manifest.encode(batch_manifest.hashed(batch)))
+            write_durably(manifest, batch_manifest.encode(batch_manifest.hashed(batch)), mode=GROUP_READS)
             fsync_folder(batch.parent)
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from include.common.atomic_files import fsync_file, fsync_folder, rename_durably, write_durably
+from include.common.atomic_files import fsync_file, fsync_folder, rename_durably
 from include.common.emit import Emit
 from include.common.event_type import FeatureEvent
 from include.counts.ledger import StageLedger
@@ -37,6 +37,7 @@ from include.measurements.sanitize.secret_forms import REDACTED, Secrets
 from include.measurements.sanitize.verdict import Outcome, Verdict
 from include.measurements.state_folders import PUBLISHABLE, HeldKind, StateFolders
 from spool import failpoints
+from spool.durable_file import write_durably
 from spool.errors import SpoolError
 
 LOGGER = logging.getLogger(__name__)

@@ -14,12 +14,13 @@ from pathlib import Path
 
 import pytest
 
+from spool import clock
 from spool.clock import Deadline
 from spool.errors import AppendUnknown, LockTimeout, SettingsError, SpoolFull
 from spool.event import Event
 from spool.file_lock import locked
 from spool.intake.client import SpoolClient
-from spool.log import descriptor_budget, lock_file
+from spool.log import descriptor_budget
 from spool.log.folder import segment_files
 from spool.log.reader import read_sealed
 from spool.settings import Settings, StreamSettings
@@ -62,7 +63,7 @@ def test_whatever_goes_wrong_while_s3_is_waited_for_is_unknown_because_the_event
             client.append("events", EVENTS, timeout_s=30)
         assert "do not send again" in caught.value.hint
         monkeypatch.undo()
-        monkeypatch.setattr(lock_file, "BOOT_ID_FILE", folder.parent / "boot_id")
+        monkeypatch.setattr(clock, "BOOT_ID_FILE", folder.parent / "boot_id")
         assert client.append("events", EVENTS, acknowledgement="disk").ranges == ((1, 2),)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from spool import clock
 from spool.clock import Deadline
 from spool.errors import CorruptSegment, FolderRefused
 from spool.event import OffsetRange
@@ -71,7 +72,7 @@ def test_a_segment_of_a_newer_version_is_refused_and_left_as_it_is(
     monkeypatch.setattr(segment_header, "VERSION", 2)
     append(log, "a")
     monkeypatch.undo()
-    monkeypatch.setattr(lock_file, "BOOT_ID_FILE", folder.parent / "boot_id")
+    monkeypatch.setattr(clock, "BOOT_ID_FILE", folder.parent / "boot_id")
     boot()
     data = open_segment(folder).path.read_bytes()
     with pytest.raises(CorruptSegment, match="format version 2"):

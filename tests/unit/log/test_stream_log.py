@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from spool import clock
 from spool.clock import Deadline
 from spool.errors import AppendUnknown, EventRefused, FolderRefused, SpoolFull
 from spool.event import Event, OffsetRange
 from spool.file_lock import is_locked
-from spool.log import held_log, lock_file, running_hash
+from spool.log import held_log, running_hash
 from spool.log.file_system import refuse_network
 from spool.log.folder import segment_files
 from spool.log.local_alarms import LocalAlarms
@@ -394,7 +395,7 @@ def test_bytes_that_cannot_be_read_back_fail_no_append_that_is_durable(
     monkeypatch.setattr(running_hash, "os", Unreadable)
     assert append(again, "b") == (OffsetRange(1, 2),)
     monkeypatch.undo()
-    monkeypatch.setattr(lock_file, "BOOT_ID_FILE", folder.parent / "boot_id")
+    monkeypatch.setattr(clock, "BOOT_ID_FILE", folder.parent / "boot_id")
     append(again, "c")
     again.seal()
     contents = read_sealed(segment_files(again.path)[0].path)

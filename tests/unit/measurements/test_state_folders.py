@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from include.common.atomic_files import free_name, remove_empty_folders, rename_durably, write_durably
+from include.common.atomic_files import free_name, remove_empty_folders, rename_durably
 from include.measurements.state_folders import AnotherRun, StateFolders
+from spool.durable_file import write_durably
 
 
 def test_private_folders_are_for_the_owner_only(tmp_path: Path) -> None:
