@@ -1,4 +1,4 @@
-"""What a person interrupts leaves no process behind."""
+"""What a person interrupts leaves no process behind. Each test takes ten seconds: a database is started and stopped."""
 
 import os
 import signal
