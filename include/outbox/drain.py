@@ -134,8 +134,9 @@ class StreamDrain:
         if state.is_under_way or state.log == self._spool.log_of(self._stream):
             return
         known = self._spool.last_of(self._stream, self._producer)
-        # A log that begins without a memory knows nobody; one that continues ours knows what we know.
-        if known.sequence not in (0, state.sequence):
+        # A log that continues ours knows what we know. One that begins without a memory does not: its forerunner was
+        # lost, and if the database was restored with it, what waits may have been shipped before.
+        if known.sequence != state.sequence:
             raise self._conflict(f"the log {known.log} has sequence {known.sequence}, the database {state.sequence}")
         self._batches.begin(state, known)
 

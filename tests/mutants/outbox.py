@@ -44,7 +44,7 @@ MUTANTS = [
     ),
     Mutant(
         "a log that knows another sequence is not begun in", "include/outbox/drain.py",
-        "        if known.sequence not in (0, state.sequence):", "        if False:", _RECOVERY,
+        "        if known.sequence != state.sequence:", "        if False:", _RECOVERY,
     ),
     Mutant(
         "a batch is moved only where the old log certainly lacks it", "include/outbox/drain.py",

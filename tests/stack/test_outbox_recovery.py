@@ -206,13 +206,26 @@ def test_a_moved_folder_goes_on_in_its_new_log(outbox: Outbox) -> None:
     assert sorted(outbox.local()) == ["1", "2", "3"]
 
 
-def test_a_lost_folder_begins_again_where_nothing_was_under_way(outbox: Outbox) -> None:
+@pytest.mark.parametrize("database_too", [False, True])
+def test_a_lost_folder_needs_a_resync_because_the_database_may_have_been_restored_with_it(
+    outbox: Outbox, database_too: bool
+) -> None:
     outbox.put("1")
     outbox.drain()
+    outbox.put("2", "3")
+    backup = outbox.backup()
+    outbox.drain()
+    outbox.ship()
     outbox.lose_folder()
-    outbox.put("2", "3", "4", "5", "6")
-    assert outbox.drain().error is None
-    assert outbox.local() == ["2", "3", "4", "5", "6"]
+    if database_too:
+        outbox.restore(backup)
+    outbox.put("4")
+    error = outbox.drain().error
+    assert isinstance(error, ProducerConflict)
+    assert "resync --stream events" in error.hint
+    assert outbox.resync().appended == (2 if database_too else 0)
+    assert outbox.drain().events == 1
+    assert outbox.local() == ["4"]
 
 
 def under_way(outbox: Outbox) -> None:
