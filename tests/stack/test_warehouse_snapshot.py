@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
+import MySQLdb
 import pytest
 
 from include.warehouse.config import Table, Unit
@@ -264,6 +265,27 @@ def test_a_snapshot_does_not_depend_on_the_settings_of_the_server(
     copy_unit(config_of(["berlin"], {"t": Table()}), Unit("berlin", ("t",)), connect, target, FIRST)
     ((_, at, name, text),) = target.rows("berlin", "t", ["id", "at", "name", "text_"])
     assert (str(at), name, text) == ("2026-07-01 12:00:00", "a", "x\\y")
+
+
+def test_an_account_that_may_only_select_is_enough(
+    database: SourceDatabase, mariadb_source: Server, target: DuckdbTarget
+) -> None:
+    database.execute("CREATE TABLE t (id INT PRIMARY KEY)")
+    database.execute("INSERT INTO t VALUES (1)")
+    database.execute("CREATE OR REPLACE USER reader@localhost IDENTIFIED BY 'reads'")
+
+    def connect() -> object:
+        return MySQLdb.connect(
+            unix_socket=mariadb_source.socket, user="reader", password="reads", database=database.name
+        )
+
+    config = config_of(["berlin"], {"t": Table()})
+    database.execute(f"GRANT INSERT ON {database.name}.t TO reader@localhost")
+    with pytest.raises(TableRefused, match="SELECT"):
+        copy_unit(config, Unit("berlin", ("t",)), connect, target, FIRST)
+    database.execute(f"GRANT SELECT ON {database.name}.t TO reader@localhost")
+    (copied,) = copy_unit(config, Unit("berlin", ("t",)), connect, target, FIRST)
+    assert (copied.rows, copied.gtid != "") == (1, True)
 
 
 @pytest.mark.parametrize("broken", ["berlin", "lisbon", "madrid"])
