@@ -8,22 +8,35 @@ look. A log that was uploaded is no longer on the local disk; of such a one only
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from airflow.config_templates.airflow_local_settings import DEFAULT_LOGGING_CONFIG
 from airflow.configuration import conf
+from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 from airflow.providers.amazon.aws.log.s3_task_handler import S3RemoteLogIO
+from botocore.config import Config
 
 if TYPE_CHECKING:
     from airflow.sdk.types import RuntimeTaskInstanceProtocol
 
 LOGGING_CONFIG = DEFAULT_LOGGING_CONFIG
 DEFAULT_REMOTE_CONN_ID = "aws_logs"
+# A person waits for the page. Botocore's own limits are five tries of a minute each.
+PATIENCE = Config(connect_timeout=3, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 2})
 
 
 class StoredOrLocalLogs(S3RemoteLogIO):
-    """Logs in the object store; `read` never raises because of it."""
+    """Logs in the object store; `read` never raises because of it, and gives up within a minute."""
+
+    @cached_property
+    def hook(self) -> S3Hook:
+        return S3Hook(
+            aws_conn_id=conf.get("logging", "remote_log_conn_id"),
+            transfer_config_args={"use_threads": False, "preferred_transfer_client": "classic"},
+            config=PATIENCE,
+        )
 
     def read(
         self, relative_path: str, ti: RuntimeTaskInstanceProtocol | None = None

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import getpass
 import json
-from typing import Any
 
 from stack.credentials import credentials
 from stack.place import BUCKETS, HOST, REPOSITORY, Place
-
-# A person waits for the page. Botocore's own limits are minutes for each of five tries.
-PATIENCE_FOR_LOGS = {"connect_timeout": 3, "read_timeout": 20, "retries": {"mode": "standard", "total_max_attempts": 2}}
 
 
 def deployment(place: Place) -> dict[str, str]:
@@ -45,7 +41,7 @@ def deployment(place: Place) -> dict[str, str]:
 def connections(place: Place) -> dict[str, str]:
     """Airflow connections as variables; docs/reference/connections.md says who uses which."""
     held = credentials(place)
-    s3: dict[str, Any] = {
+    s3 = {
         "conn_type": "aws",
         "login": held["s3_access_key"],
         "password": held["s3_secret_key"],
@@ -69,7 +65,7 @@ def connections(place: Place) -> dict[str, str]:
     }  # fmt: skip
     made = {
         "aws_spool": s3,
-        "aws_logs": {**s3, "extra": {**s3["extra"], "config_kwargs": PATIENCE_FOR_LOGS}},
+        "aws_logs": s3,
         "kafka_spool": {"conn_type": "kafka", "extra": {"bootstrap.servers": f"{HOST}:{place.port('kafka')}"}},
         "mariadb_app": mariadb,
         "mongo_import": mongo,

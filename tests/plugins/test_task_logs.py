@@ -92,3 +92,11 @@ def test_the_stack_uses_it():
     finally:
         stack.remove()
     assert variables["AIRFLOW__LOGGING__LOGGING_CONFIG_CLASS"] == "plugins.task_logs.LOGGING_CONFIG"
+
+
+def test_the_client_gives_up_soon_on_a_store_that_does_not_answer(tmp_path):
+    from plugins.task_logs import StoredOrLocalLogs
+
+    logs = StoredOrLocalLogs(remote_base="s3://bucket/logs", base_log_folder=str(tmp_path), delete_local_copy=False)
+    config = logs.hook.config
+    assert (config.connect_timeout + config.read_timeout) * config.retries["total_max_attempts"] < 60
