@@ -4,7 +4,8 @@ The main job, before your eyes: real log files and 200,000 generated events, thr
     1. the stack is up                            5. Kafka starts again, the backlog drains
     2. log files of the machine and of the stack  6. verify --full, by the engine
     3. the first half of the load                 7. counted by a consumer that knows nothing of the engine
-    4. Kafka gets SIGKILL; the second half        8. measurement reports: hosts to mirror; then the table
+    4. Kafka gets SIGKILL; the second half        8. measurement reports: hosts to mirror
+                                                  9. three installations into the warehouse; then the table
 
 All of it goes through Airflow: DAG runs are triggered with conf payloads over its REST API. Can be run again and again;
 interrupted, it stops the stack unless that ran before.
@@ -21,7 +22,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from stack import demo_measurements
+from stack import demo_measurements, demo_warehouse
 from stack.__main__ import down, one, up
 from stack.airflow_api import AirflowApi, local_api
 from stack.demo_count import Counted, Loaded, count
@@ -84,9 +85,11 @@ class Demo:
         self._say("counting once more, with a consumer that knows nothing of the engine")
         counted = count(f"{HOST}:{self._place.port('kafka')}", "demo_events", loads)
         reports_right = demo_measurements.run(self._place, self._airflow, self._say, self._note)
+        warehouse_right = demo_warehouse.run(self._place, self._say, self._note)
         self._table(lines, loads, rows, counted)
         return (
             reports_right
+            and warehouse_right
             and all(row["green"] for row in rows)
             and not (counted.missing or counted.doubled or counted.out_of_order or counted.split_groups)
         )
