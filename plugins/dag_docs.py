@@ -41,8 +41,8 @@ def render(dags: Iterable[Any]) -> str:
     by_feature: dict[str, list[Any]] = {str(feature): [] for feature in FEATURES}
     for dag in sorted(dags, key=lambda dag: dag.dag_id):
         by_feature[feature_of(dag)].append(dag)
-    chapters = {feature: found for feature, found in by_feature.items() if found}
-    parts = [HEAD, _overview([dag for found in chapters.values() for dag in found])]
+    chapters = {feature: dags for feature, dags in by_feature.items() if dags}
+    parts = [HEAD, _overview([dag for dags in chapters.values() for dag in dags])]
     for feature, found in chapters.items():
         parts.append(f"## {feature}\n")
         parts.extend(_section(dag) for dag in found)

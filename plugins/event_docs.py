@@ -42,15 +42,15 @@ _WORDS = {str: "text", int: "whole number", float: "number", bool: "true, false"
 
 def load_types(root: Path = DEPLOYMENT) -> list[EventType]:
     """The event types of every `events.py` of the engine, the features and the plugins, sorted by name."""
-    found: dict[str, EventType] = {}
+    types_by_name: dict[str, EventType] = {}
     for path in sorted(path for room in ("spool", "include", "plugins") for path in (root / room).rglob("events.py")):
         module = importlib.import_module(".".join(path.relative_to(root).with_suffix("").parts))
         for value in vars(module).values():
             if not (isinstance(value, type) and issubclass(value, FeatureEvent) and value.type):
                 continue
-            if found.setdefault(value.type, value) is not value:
-                raise SystemExit(f"{value.type} is the type of two events: {found[value.type]} and {value}")
-    return [found[name] for name in sorted(found)]
+            if types_by_name.setdefault(value.type, value) is not value:
+                raise SystemExit(f"{value.type} is the type of two events: {types_by_name[value.type]} and {value}")
+    return [types_by_name[name] for name in sorted(types_by_name)]
 
 
 def shape(event: EventType) -> Shape:
@@ -145,7 +145,7 @@ def _words(hint: Any) -> str:
     kind = hint.__origin__ if hasattr(hint, "__metadata__") else hint
     origin, inner = get_origin(kind), get_args(kind)
     if origin in (Union, UnionType):
-        words = [_words(one) for one in inner if one is not NoneType]
+        words = [_words(member) for member in inner if member is not NoneType]
         return " or ".join([*words, *(["null"] if NoneType in inner else [])])
     if origin in (list, tuple):
         return f"list of {_words(inner[0])}"

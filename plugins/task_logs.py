@@ -51,22 +51,22 @@ class StoredOrLocalLogs(S3RemoteLogIO):
     def _read_local(self, relative_path: str, error: Exception) -> tuple[list[str], list[str]]:
         path = Path(self.base_log_folder) / relative_path
         # The triggerer's part of a log is beside it, under a longer name.
-        found = sorted(one for one in path.parent.glob(f"{path.name}*") if one.is_file() and one.stat().st_size)
+        files = sorted(one for one in path.parent.glob(f"{path.name}*") if one.is_file() and one.stat().st_size)
         line = (
             f"The object store does not answer ({type(error).__name__}: {error}). "
-            + ("What follows is on the local disk." if found else "This log is in it, or was never written.")
+            + ("What follows is on the local disk." if files else "This log is in it, or was never written.")
             + " What to do: see that the object store runs, then load this page again."
         )
-        return [str(one) for one in found], [line, *(one.read_text(errors="replace") for one in found)]
+        return [str(file) for file in files], [line, *(file.read_text(errors="replace") for file in files)]
 
 
 def _remote_logs() -> StoredOrLocalLogs | None:
     """None where [logging] remote_logging is off."""
     if not conf.getboolean("logging", "remote_logging", fallback=False):
         return None
-    made = StoredOrLocalLogs.from_config()
-    assert isinstance(made, StoredOrLocalLogs)
-    return made
+    logs = StoredOrLocalLogs.from_config()
+    assert isinstance(logs, StoredOrLocalLogs)
+    return logs
 
 
 REMOTE_TASK_LOG = _remote_logs()

@@ -87,9 +87,9 @@ class Settings(Block):
         try:
             return self.streams[name]
         except KeyError:
-            known = ", ".join(sorted(self.streams))
+            names = ", ".join(sorted(self.streams))
             raise SettingsError(
-                f"unknown stream {name!r}", hint=f"known streams are {known}; add it to config/spool.yml"
+                f"unknown stream {name!r}", hint=f"known streams are {names}; add it to config/spool.yml"
             ) from None
 
 

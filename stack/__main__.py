@@ -145,8 +145,8 @@ def down(place: Place) -> None:
                     supervisor.stop_process(service.name, interrupt_children=service.interrupt_children)
                     print(f"  {service.name} stopped", flush=True)
             supervisor.shutdown()
-        left = processes.end(place)
-    print(f"the stack is down{f'; {left} processes were left and have been ended' if left else ''}", flush=True)
+        ended = processes.end(place)
+    print(f"the stack is down{f'; {ended} processes were left and have been ended' if ended else ''}", flush=True)
 
 
 def status(place: Place) -> None:

@@ -32,12 +32,12 @@ class AirflowApi:
         """Until the DAG processor has read them; StackProblem with Airflow's import errors otherwise."""
         deadline = time.monotonic() + timeout_s
         while True:
-            known = {dag["dag_id"] for dag in self._call("GET", "/api/v2/dags?limit=200")["dags"]}
-            if names <= known:
+            dag_ids = {dag["dag_id"] for dag in self._call("GET", "/api/v2/dags?limit=200")["dags"]}
+            if names <= dag_ids:
                 return
             if time.monotonic() > deadline:
                 errors = self._call("GET", "/api/v2/importErrors")["import_errors"]
-                raise StackProblem(f"DAGs {sorted(names - known)} do not appear: {errors}")
+                raise StackProblem(f"DAGs {sorted(names - dag_ids)} do not appear: {errors}")
             time.sleep(1)
 
     def trigger(self, dag: str, conf: dict[str, Any]) -> str:
@@ -92,12 +92,12 @@ class AirflowApi:
         return self._pages(f"/api/v2/dags/{dag}/dagRuns/~/taskInstances?", "task_instances")
 
     def _pages(self, path: str, name: str) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = []
+        items: list[dict[str, Any]] = []
         while True:
-            page = self._call("GET", f"{path}limit=100&offset={len(found)}")
-            found += page[name]
-            if not page[name] or len(found) >= page["total_entries"]:
-                return found
+            page = self._call("GET", f"{path}limit=100&offset={len(items)}")
+            items += page[name]
+            if not page[name] or len(items) >= page["total_entries"]:
+                return items
 
     def _call(self, method: str, path: str, body: object = None) -> Any:
         headers = {"Content-Type": "application/json"}
@@ -108,8 +108,8 @@ class AirflowApi:
             self._base + path.replace("+", "%2B"), data=data, method=method, headers=headers
         )
         try:
-            with urllib.request.urlopen(request, timeout=ANSWER_S) as answer:
-                return json.load(answer)
+            with urllib.request.urlopen(request, timeout=ANSWER_S) as response:
+                return json.load(response)
         except urllib.error.HTTPError as error:
             raise StackProblem(
                 f"Airflow answered {error.code} to {method} {path}: {error.read().decode()[:500]}"

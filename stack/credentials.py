@@ -21,19 +21,19 @@ USERS = {"admin": "admin", "operator": "op", "viewer": "viewer", "analyst_a": "v
 def credentials(place: Place) -> dict[str, str]:
     """All of them by name; made where they are missing."""
     path = place.make() / FILE
-    held: dict[str, str] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    missing = [name for name in _names() if name not in held]
+    stored: dict[str, str] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    missing = [name for name in _names() if name not in stored]
     if missing:
-        held |= {name: _make(name) for name in missing}
-        write_private(path, json.dumps(held, indent=1))
-    return held
+        stored |= {name: _make(name) for name in missing}
+        write_private(path, json.dumps(stored, indent=1))
+    return stored
 
 
 def airflow_passwords_file(place: Place) -> Path:
     """The users' passwords in the form of Airflow's simple auth manager."""
-    held = credentials(place)
+    stored = credentials(place)
     path = place.make("airflow") / "passwords.json"
-    write_private(path, json.dumps({user: held[f"airflow_user_{user}"] for user in USERS}, indent=1))
+    write_private(path, json.dumps({user: stored[f"airflow_user_{user}"] for user in USERS}, indent=1))
     return path
 
 

@@ -100,9 +100,9 @@ class Demo:
         run = self._airflow.trigger("spool_intake_files", {"paths": paths, "max_events": 50_000})
         if self._airflow.wait("spool_intake_files", run) != "success":
             raise StackProblem("spool_intake_files failed", "its task log in the Airflow UI says why")
-        answer = self._airflow.answer("spool_intake_files", run, "append_lines")
-        self._note(f"{answer['events']:,} lines of {answer['files']} files, acknowledged by S3")
-        return int(answer["events"])
+        result = self._airflow.answer("spool_intake_files", run, "append_lines")
+        self._note(f"{result['events']:,} lines of {result['files']} files, acknowledged by S3")
+        return int(result["events"])
 
     def _load_through_an_outage(self) -> list[Loaded]:
         half = RUNS // 2
@@ -134,9 +134,9 @@ class Demo:
         for seed, run in runs:
             if self._airflow.wait("spool_demo_events", run) != "success":
                 raise StackProblem("spool_demo_events failed", "its task log in the Airflow UI says why")
-            answer = self._airflow.answer("spool_demo_events", run, "append_events")
-            self._note(f"{answer['events']:,} events, {answer['groups']:,} groups, in {answer['seconds']} s")
-            loads.append(Loaded(seed, int(answer["events"])))
+            result = self._airflow.answer("spool_demo_events", run, "append_events")
+            self._note(f"{result['events']:,} events, {result['groups']:,} groups, in {result['seconds']} s")
+            loads.append(Loaded(seed, int(result["events"])))
         return loads
 
     def _wait_until_something_is_delivered(self) -> None:
@@ -149,17 +149,19 @@ class Demo:
 
     def _drain(self) -> None:
         self._say("waiting until all is in Kafka")
-        deadline, said = time.monotonic() + DRAIN_S, -1
+        deadline, last_printed = time.monotonic() + DRAIN_S, -1
         while True:
             rows = [row for row in self._spool("stats") if row["stream"] in ("demo", "machine_logs")]
-            left = sum(max(0, (row["appended"] or row["archived"] or 0) - (row["delivered"] or 0)) for row in rows)
-            if rows and not left and all(row["delivered"] is not None for row in rows):
+            waiting = sum(max(0, (row["appended"] or row["archived"] or 0) - (row["delivered"] or 0)) for row in rows)
+            if rows and not waiting and all(row["delivered"] is not None for row in rows):
                 return
-            if left != said:
-                self._note(f"{left:,} events to go")
-                said = left
+            if waiting != last_printed:
+                self._note(f"{waiting:,} events to go")
+                last_printed = waiting
             if time.monotonic() > deadline:
-                raise StackProblem(f"{left:,} events are not in Kafka after {DRAIN_S:.0f} s", "`python -m spool stats`")
+                raise StackProblem(
+                    f"{waiting:,} events are not in Kafka after {DRAIN_S:.0f} s", "`python -m spool stats`"
+                )
             time.sleep(2)
 
     def _spool(self, *arguments: str) -> list[dict[str, Any]]:

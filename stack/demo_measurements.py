@@ -49,10 +49,10 @@ def run(place: Place, airflow: AirflowApi, say: Any, note: Any) -> bool:
     for dag in DAGS:
         _run_dag(airflow, dag)
         note(f"{dag}: success")
-    found = _where(place, mark)
+    places = _where(place, mark)
     right = True
     for name, state in expected.items():
-        now = found.get(name, "nowhere")
+        now = places.get(name, "nowhere")
         right = right and now.startswith(state)
         note(f"{name:<34} {now}" + ("" if now.startswith(state) else f"   EXPECTED {state}"))
     leaks = _leaks(place)
@@ -121,13 +121,13 @@ def _run_dag(airflow: AirflowApi, dag: str) -> None:
 
 def _where(place: Place, mark: str) -> dict[str, str]:
     """Name of each of our files to the folder that it is in now; the sanitizer may have changed its ending."""
-    found: dict[str, str] = {}
+    places: dict[str, str] = {}
     for state in STATES:
         for path in place.path("state", state).rglob(f"*{mark}*"):
             if path.is_file():
                 name = path.name.split(f"-{mark}")[0] + f"-{mark}.yamloo"
-                found[name] = path.parent.relative_to(place.path("state")).as_posix()
-    return found
+                places[name] = path.parent.relative_to(place.path("state")).as_posix()
+    return places
 
 
 def _leaks(place: Place) -> list[str]:

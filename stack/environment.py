@@ -11,7 +11,7 @@ from stack.place import BUCKETS, HOST, REPOSITORY, Place
 
 def deployment(place: Place) -> dict[str, str]:
     """The spool's places, the state folders, and what `python -m include...` needs. Holds secrets."""
-    held = credentials(place)
+    secrets = credentials(place)
     mongo = f"mongodb://{HOST}:{place.port('mongo')}"
     return {
         "STACK_DIR": str(place.folder),
@@ -19,8 +19,8 @@ def deployment(place: Place) -> dict[str, str]:
         "SPOOL_FOLDER": str(place.path("spool")),
         "SPOOL_S3_BUCKET": BUCKETS[0],
         "SPOOL_S3_ENDPOINT": f"http://{HOST}:{place.port('s3')}",
-        "SPOOL_S3_ACCESS_KEY": held["s3_access_key"],
-        "SPOOL_S3_SECRET_KEY": held["s3_secret_key"],
+        "SPOOL_S3_ACCESS_KEY": secrets["s3_access_key"],
+        "SPOOL_S3_SECRET_KEY": secrets["s3_secret_key"],
         "SPOOL_KAFKA_BOOTSTRAP": f"{HOST}:{place.port('kafka')}",
         "SPILLWAY_STATE": str(place.path("state")),
         "SPILLWAY_INSTALLATION": "local",
@@ -31,20 +31,20 @@ def deployment(place: Place) -> dict[str, str]:
         "COLLECTOR_USER": getpass.getuser(),
         "SPILLWAY_MONGO_IMPORT_URI": f"{mongo}/measurements?directConnection=true",
         "SPILLWAY_MONGO_READ_URI": f"{mongo}/measurements?directConnection=true",
-        "SPILLWAY_DATABASE_URI": f"mysql://spillway:{held['mariadb']}@{HOST}:{place.port('mariadb')}/app",
+        "SPILLWAY_DATABASE_URI": f"mysql://spillway:{secrets['mariadb']}@{HOST}:{place.port('mariadb')}/app",
         "SPILLWAY_WAREHOUSE": str(place.path("warehouse")),
-        "SPILLWAY_MARIADB_APP_URI": f"mysql://spillway:{held['mariadb']}@{HOST}:{place.port('mariadb')}/app",
+        "SPILLWAY_MARIADB_APP_URI": f"mysql://spillway:{secrets['mariadb']}@{HOST}:{place.port('mariadb')}/app",
         "SPILLWAY_MIRROR_PORT": str(place.port("mirror")),
     }
 
 
 def connections(place: Place) -> dict[str, str]:
     """Airflow connections as variables; docs/reference/connections.md says who uses which."""
-    held = credentials(place)
+    secrets = credentials(place)
     s3 = {
         "conn_type": "aws",
-        "login": held["s3_access_key"],
-        "password": held["s3_secret_key"],
+        "login": secrets["s3_access_key"],
+        "password": secrets["s3_secret_key"],
         "extra": {
             "endpoint_url": f"http://{HOST}:{place.port('s3')}",
             "region_name": "us-east-1",
@@ -53,7 +53,7 @@ def connections(place: Place) -> dict[str, str]:
     }
     mariadb = {
         "conn_type": "mysql", "host": HOST, "port": place.port("mariadb"), "login": "spillway",
-        "password": held["mariadb"], "schema": "app",
+        "password": secrets["mariadb"], "schema": "app",
     }  # fmt: skip
     mongo = {
         "conn_type": "mongo", "host": HOST, "port": place.port("mongo"), "schema": "measurements",
@@ -63,7 +63,7 @@ def connections(place: Place) -> dict[str, str]:
         "conn_type": "smtp", "host": HOST, "port": place.port("smtp"),
         "extra": {"disable_ssl": True, "disable_tls": True, "from_email": "spillway@localhost"},
     }  # fmt: skip
-    made = {
+    by_id = {
         "aws_spool": s3,
         "aws_logs": s3,
         "kafka_spool": {"conn_type": "kafka", "extra": {"bootstrap.servers": f"{HOST}:{place.port('kafka')}"}},
@@ -72,7 +72,7 @@ def connections(place: Place) -> dict[str, str]:
         "mongo_read": mongo,
         "smtp_default": smtp,
     }
-    return {f"AIRFLOW_CONN_{name.upper()}": json.dumps(value) for name, value in made.items()}
+    return {f"AIRFLOW_CONN_{name.upper()}": json.dumps(value) for name, value in by_id.items()}
 
 
 def python_path() -> dict[str, str]:

@@ -33,11 +33,11 @@ def main() -> int:
 
 def _pins(name: str) -> dict[str, str]:
     text = (REPOSITORY / name).read_text(encoding="utf-8")
-    found = {str(canonicalize_name(m[1])): m[2] for line in text.splitlines() if (m := _PIN.match(line))}
+    pins = {str(canonicalize_name(m[1])): m[2] for line in text.splitlines() if (m := _PIN.match(line))}
     unhashed = [line for line in text.splitlines() if _PIN.match(line) and not line.rstrip().endswith("\\")]
     if unhashed:
         raise SystemExit(f"locks: {name}: without hashes: {unhashed[0]}")
-    return found
+    return pins
 
 
 def _lines(name: str) -> list[str]:

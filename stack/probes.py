@@ -12,8 +12,8 @@ from stack.place import HOST, is_listening
 
 def http_ok(url: str, timeout_s: float = 5.0) -> bool:
     try:
-        with urllib.request.urlopen(url, timeout=timeout_s) as answer:
-            return 200 <= int(answer.status) < 300
+        with urllib.request.urlopen(url, timeout=timeout_s) as response:
+            return 200 <= int(response.status) < 300
     except (OSError, urllib.error.URLError, ValueError):
         return False
 
@@ -30,7 +30,7 @@ def kafka_brokers(port: int, timeout_s: float = 1.0) -> int:
         with socket.create_connection((HOST, port), timeout_s) as connection:
             connection.sendall(struct.pack(">i", len(request)) + request)
             stream = connection.makefile("rb")
-            answer = stream.read(struct.unpack(">i", stream.read(4))[0])
-            return int(struct.unpack(">i", answer[4:8])[0])
+            response = stream.read(struct.unpack(">i", stream.read(4))[0])
+            return int(struct.unpack(">i", response[4:8])[0])
     except (OSError, struct.error):
         return 0

@@ -39,17 +39,17 @@ def record_session(place: Place, supervisor_pid: int) -> None:
 def leftovers(place: Place) -> list[int]:
     """Processes of this stack, whatever their parent is now. Only those that this user may inspect are seen."""
     wanted = f"{VARIABLE}={place.folder}".encode()
-    found = _in_session(place)
+    pids = _in_session(place)
     for path in Path("/proc").glob("[0-9]*/environ"):
         try:
             variables = path.read_bytes().split(b"\0")
         except OSError:
             continue
         pid = int(path.parent.name)
-        if wanted in variables and pid not in found:
-            found.append(pid)
-    found += _postgres(place, found)
-    return [pid for pid in found if pid != os.getpid() and is_alive(pid)]
+        if wanted in variables and pid not in pids:
+            pids.append(pid)
+    pids += _postgres(place, pids)
+    return [pid for pid in pids if pid != os.getpid() and is_alive(pid)]
 
 
 def _in_session(place: Place) -> list[int]:
@@ -65,16 +65,16 @@ def _in_session(place: Place) -> list[int]:
     leader = _look(session)
     if boot != _BOOT.read_text().strip() or (leader is not None and leader.started > started):
         return []
-    return [pid for pid, seen in _all().items() if seen.session == session and seen.started >= started]
+    return [pid for pid, process in _all().items() if process.session == session and process.started >= started]
 
 
 def groups_below(ancestor: int) -> list[int]:
     """Process groups that descendants made for themselves: a signal to their ancestor's does not reach them."""
-    seen = _all()
+    processes = _all()
     below = {ancestor}
-    while more := {pid for pid, process in seen.items() if process.parent in below} - below:
+    while more := {pid for pid, process in processes.items() if process.parent in below} - below:
         below |= more
-    return [pid for pid in below - {ancestor} if seen[pid].group == pid]
+    return [pid for pid in below - {ancestor} if processes[pid].group == pid]
 
 
 def signal_groups(groups: list[int], number: int) -> None:
@@ -115,9 +115,9 @@ def end(place: Place, wait_s: float = 20.0) -> int:
         # SIGTERM lets PostgreSQL wait for its clients.
         _send(pid, signal.SIGINT if pid in postgres else signal.SIGTERM)
     deadline = time.monotonic() + wait_s
-    while (left := [pid for pid in pids if is_alive(pid)]) and time.monotonic() < deadline:
+    while (alive := [pid for pid in pids if is_alive(pid)]) and time.monotonic() < deadline:
         time.sleep(0.1)
-    for pid in {*left, *leftovers(place)}:
+    for pid in {*alive, *leftovers(place)}:
         _send(pid, signal.SIGKILL)
     return len(pids)
 

@@ -114,8 +114,8 @@ class StageLedger(BookFile):
         return folded.rowcount
 
     def _last_pass(self, row: tuple[str, str, str]) -> tuple[int, str | None]:
-        found = self._db.execute(
+        last = self._db.execute(
             "SELECT pass, outcome FROM passes WHERE feature = ? AND stage = ? AND item = ? ORDER BY pass DESC LIMIT 1",
             row,
         ).fetchone()
-        return (int(found[0]), str(found[1])) if found else (0, None)
+        return (int(last[0]), str(last[1])) if last else (0, None)

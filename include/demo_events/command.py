@@ -23,9 +23,9 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 def _run(options: argparse.Namespace, output: Output) -> int:
     request = demo_request({field.name: getattr(options, field.name) for field in _FIELDS})
-    places, known = settings.places_from_environment(), settings.load()
-    with SpoolClient(places.folder, known, store=lambda: s3_store_from_places(places)) as client:
-        summary = append_load(client, request, known)
+    places, spool_settings = settings.places_from_environment(), settings.load()
+    with SpoolClient(places.folder, spool_settings, store=lambda: s3_store_from_places(places)) as client:
+        summary = append_load(client, request, spool_settings)
     output.result(summary, f"appended {summary['events']:,} events: {summary['ranges']}")
     return 0
 

@@ -28,24 +28,24 @@ def appends(request: DemoRequest) -> Iterator[Append]:
     """The load in order: single events, and after each share of them a group, evenly over the whole."""
     make = _Maker(request)
     at_most = min(APPEND_EVENTS_MAX, max(1, APPEND_BYTES_MAX // request.value_bytes))
-    made = groups_made = 0
-    while made < request.events:
-        if groups_made < request.groups and made * request.groups >= groups_made * request.events:
-            yield Append(make(made, request.group_size), is_group=True)
-            made += request.group_size
+    done = groups_made = 0
+    while done < request.events:
+        if groups_made < request.groups and done * request.groups >= groups_made * request.events:
+            yield Append(make(done, request.group_size), is_group=True)
+            done += request.group_size
             groups_made += 1
         else:
-            size = min(at_most, _singles_before_next_group(request, made, groups_made))
-            yield Append(make(made, size), is_group=False)
-            made += size
+            size = min(at_most, _singles_before_next_group(request, done, groups_made))
+            yield Append(make(done, size), is_group=False)
+            done += size
 
 
-def _singles_before_next_group(request: DemoRequest, made: int, groups_made: int) -> int:
-    left = request.events - made
+def _singles_before_next_group(request: DemoRequest, done: int, groups_made: int) -> int:
+    remaining = request.events - done
     if groups_made == request.groups:
-        return left
+        return remaining
     next_group_at = -(-groups_made * request.events // request.groups)
-    return max(1, min(left, next_group_at - made))
+    return max(1, min(remaining, next_group_at - done))
 
 
 class _Maker:

@@ -54,13 +54,13 @@ def _matches(pattern: str, config: LogFilesConfig) -> set[Path]:
             f"conf: paths: {pattern} is, links followed, not below an allowed root ({roots})",
             hint="name files below an allowed root, or add the root to config/log_files.yml",
         )
-    found = {match.resolve() for match in Path("/").glob(pattern.lstrip("/")) if not match.is_dir()}
-    if not found:
+    matches = {match.resolve() for match in Path("/").glob(pattern.lstrip("/")) if not match.is_dir()}
+    if not matches:
         raise SettingsError(
             f"conf: paths: nothing matches {pattern}",
             hint="of a folder take its files: /* or, with all below it, /**/*",
         )
-    return found
+    return matches
 
 
 def _fixed_parts(pattern: str) -> list[str]:

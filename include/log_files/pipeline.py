@@ -53,13 +53,13 @@ def take_in(client: SpoolClient, request: IntakeRequest, config: LogFilesConfig)
     appended = Appended()
     files, passed_over = 0, len(chosen.passed_over)
     for path in chosen.files:
-        left = request.max_events - appended.events
-        if not left:
+        remaining = request.max_events - appended.events
+        if not remaining:
             LOGGER.warning("max_events=%s reached; %s and what follows it was not read", request.max_events, path)
             break
         before = appended.events
         try:
-            for events in batches(path, left):
+            for events in batches(path, remaining):
                 appended.add(client.append(request.stream, events))
         except FileDamaged as damaged:
             LOGGER.warning("passed over from there on: %s (%s lines taken in)", damaged, appended.events - before)

@@ -91,12 +91,12 @@ def _is_safe_name(part: str) -> bool:
 
 def compare(folder: Path, manifest: Manifest) -> Difference:
     """Hash every file below `folder` against the manifest. A link or device is never equal, whatever it leads to."""
-    found = _files(folder)
-    known = found.keys() & manifest.keys()
+    present = _files(folder)
+    listed = present.keys() & manifest.keys()
     return Difference(
-        missing=tuple(sorted(manifest.keys() - found.keys())),
-        unknown=tuple(sorted(found.keys() - manifest.keys())),
-        changed=tuple(p for p in sorted(known) if not _is_regular(found[p]) or sha256_of(found[p]) != manifest[p]),
+        missing=tuple(sorted(manifest.keys() - present.keys())),
+        unknown=tuple(sorted(present.keys() - manifest.keys())),
+        changed=tuple(p for p in sorted(listed) if not _is_regular(present[p]) or sha256_of(present[p]) != manifest[p]),
     )
 
 

@@ -19,10 +19,10 @@ def hosts(params: Mapping[str, Any]) -> list[str]:
     from include.measurements.collect import config
 
     only = known_only(params, "host")["host"]
-    known = config.load()
-    if only and only not in known:
-        raise SettingsError(f"unknown host {only!a}", hint=f"known are {', '.join(sorted(known))}")
-    return [only] if only else sorted(known)
+    collectors = config.load()
+    if only and only not in collectors:
+        raise SettingsError(f"unknown host {only!a}", hint=f"known are {', '.join(sorted(collectors))}")
+    return [only] if only else sorted(collectors)
 
 
 def sync_host(host: str) -> dict[str, Any]:

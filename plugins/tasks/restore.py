@@ -40,15 +40,15 @@ def restore(params: Mapping[str, Any]) -> dict[str, Any]:
             unpublish=lambda: publish_locked(folders, ledger, emit, title),
             emit=emit,
         )
-        answer = carry_out(request, restorer, made_by(bridge_map()))
-    _log(request, answer)
-    return {name: len(value) if isinstance(value, list | tuple) else value for name, value in answer.items()}
+        outcome = carry_out(request, restorer, made_by(bridge_map()))
+    _log(request, outcome)
+    return {name: len(value) if isinstance(value, list | tuple) else value for name, value in outcome.items()}
 
 
-def _log(request: RestoreRequest, answer: dict[str, object]) -> None:
+def _log(request: RestoreRequest, outcome: dict[str, object]) -> None:
     """Each path on a line of its own, so that it can be copied into the form; last what to do next."""
     LOGGER.info("a dry run" if request.dry_run else "done")
-    for name, value in answer.items():
+    for name, value in outcome.items():
         for item in value if isinstance(value, list | tuple) else [value]:
             LOGGER.info("%s: %s", name, item)
     if request.dry_run and request.archived:

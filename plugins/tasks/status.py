@@ -78,8 +78,8 @@ def _logs() -> Section:
     from spool.status.section import section
 
     store = object_store()
-    found = stats(engine.settings(), spool_folder(), store, kafka.client_settings(), engine.alarms(store).all())
-    return section(LOGS, found.rows, found.troubles)
+    log_stats = stats(engine.settings(), spool_folder(), store, kafka.client_settings(), engine.alarms(store).all())
+    return section(LOGS, log_stats.rows, log_stats.troubles)
 
 
 def _alarms() -> Section:

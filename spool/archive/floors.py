@@ -31,17 +31,17 @@ def read_floor(store: ObjectStore, root: str, name: LogName) -> Floor:
     """CorruptObject where there is one that cannot be read: then nothing may be concluded."""
     key = _key(root, name)
     try:
-        found = store.get(key)
+        stored = store.get(key)
     except ObjectMissing:
         return Floor(0, None)
     try:
-        document = json.loads(found.body)
+        document = json.loads(stored.body)
         version, segment = document["version"], int(document["segment"])
     except (ValueError, KeyError, TypeError) as error:
         raise CorruptObject(f"{key}: {error}", hint="restore it from a backup") from error
     if version != VERSION:
         raise CorruptObject(f"{key}: version {version}, this program reads {VERSION}", hint="upgrade this program")
-    return Floor(segment, found.etag)
+    return Floor(segment, stored.etag)
 
 
 def raise_floor(store: ObjectStore, root: str, name: LogName, segment: int) -> Floor:

@@ -64,7 +64,7 @@ class AlarmBook:
         An object that is no alarm of ours is passed over, and named in the log.
         """
         self._try_sync()
-        found = self._local.all() if isinstance(self._local, LocalAlarms) else []
+        alarms = self._local.all() if isinstance(self._local, LocalAlarms) else []
         for info in self._store.list(f"{self._root}/_meta/{KIND}/"):
             try:
                 alarm = _decode(self._store.get(info.key).body)
@@ -73,8 +73,8 @@ class AlarmBook:
             if alarm is None or self._key(alarm.condition, alarm.subject) != info.key:
                 LOGGER.warning("%s is no alarm of this program; it is passed over", info.key)
                 continue
-            found.append(alarm)
-        return sorted(found, key=lambda alarm: alarm.opened_ms)
+            alarms.append(alarm)
+        return sorted(alarms, key=lambda alarm: alarm.opened_ms)
 
     def sync(self) -> None:
         """Carry over what was noted on this host while the store was away. One that cannot be is kept, and raised."""
@@ -117,8 +117,10 @@ class AlarmBook:
             LOGGER.exception("alarms of this host wait")
 
     def _is_known(self, alarm: Alarm) -> bool:
-        known = self._known.get((alarm.condition, alarm.subject))
-        return known is not None and known.is_open == (not alarm.closed_ms) and time.monotonic() < known.until
+        last_read = self._known.get((alarm.condition, alarm.subject))
+        return (
+            last_read is not None and last_read.is_open == (not alarm.closed_ms) and time.monotonic() < last_read.until
+        )
 
     def _remember(self, alarm: Alarm, *, is_open: bool) -> None:
         refresh_s = OPEN_REFRESH_S if is_open else CLOSED_REFRESH_S
@@ -139,10 +141,10 @@ class AlarmBook:
     def _put(self, alarm: Alarm) -> None:
         key = self._key(alarm.condition, alarm.subject)
         for _ in range(_TRIES):
-            held, document, etag = self._read(key)
-            new = _merged(held, alarm)
+            stored, document, etag = self._read(key)
+            new = _merged(stored, alarm)
             if new is None:
-                self._remember(alarm, is_open=held is not None and not held.closed_ms)
+                self._remember(alarm, is_open=stored is not None and not stored.closed_ms)
                 return
             try:
                 # A newer program's further fields stay.
@@ -160,14 +162,14 @@ class AlarmBook:
     def _read(self, key: str) -> tuple[Alarm | None, dict[str, object], str | None]:
         """The alarm, all fields of its object and its ETag; something foreign under our key is replaced."""
         try:
-            found = self._store.get(key)
+            stored = self._store.get(key)
         except ObjectMissing:
             return None, {}, None
-        alarm = _decode(found.body)
+        alarm = _decode(stored.body)
         if alarm is None:
             LOGGER.warning("%s is no alarm of this program; it is replaced", key)
-            return None, {}, found.etag
-        return alarm, json.loads(found.body), found.etag
+            return None, {}, stored.etag
+        return alarm, json.loads(stored.body), stored.etag
 
     def _key(self, condition: str, subject: str) -> str:
         digest = hashlib.sha256(f"{condition}\0{subject}".encode()).hexdigest()[:20]
@@ -186,12 +188,12 @@ def _decode(body: bytes) -> Alarm | None:
     return alarm if all(type(text) is str for text in texts) and all(type(ms) is int for ms in times) else None
 
 
-def _merged(held: Alarm | None, change: Alarm) -> Alarm | None:
+def _merged(stored: Alarm | None, change: Alarm) -> Alarm | None:
     """The alarm after a change; None where nothing changes."""
-    is_open = held is not None and held.closed_ms == 0
+    is_open = stored is not None and stored.closed_ms == 0
     if change.closed_ms == 0:
         return None if is_open else change
-    if held is not None and is_open:
-        return held._replace(closed_ms=change.closed_ms)
+    if stored is not None and is_open:
+        return stored._replace(closed_ms=change.closed_ms)
     # An alarm that opened and closed while the store was away is noted as what it was.
-    return change if change.opened_ms and (held is None or held.closed_ms < change.opened_ms) else None
+    return change if change.opened_ms and (stored is None or stored.closed_ms < change.opened_ms) else None

@@ -72,7 +72,7 @@ class DeliveredLog:
 
     def all_settled(self) -> RangeSet:
         """Log offsets that any generation settled."""
-        return RangeSet(one for settled in self.settled.values() for one in settled)
+        return RangeSet(delivered for settled in self.settled.values() for delivered in settled)
 
     def _is_lost(self, delivery: Delivery, batch: DeliveredBatch) -> bool:
         if is_another_topic(delivery.topic_id, self._topic.topic_id):

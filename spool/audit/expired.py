@@ -28,7 +28,7 @@ def expired_ranges(
 ) -> RangeSet:
     """The parts of `unseen` that expired. Costs nothing where nothing is unseen or nothing was removed."""
     removed = delivered.removed
-    somewhere = RangeSet(one for gone in removed.values() for one in gone).within_all(unseen)
+    somewhere = RangeSet(removed_range for gone in removed.values() for removed_range in gone).within_all(unseen)
     everywhere: Sequence[Range] = somewhere
     for partition in delivered.partitions:
         everywhere = removed[partition].within_all(everywhere) if partition in removed else ()
@@ -57,6 +57,6 @@ def _removed_in(
             continue
         for stored in chunk.batches:
             gone = removed.get(stored.partition, RangeSet())
-            for one in archived_records(chunk._replace(batches=(stored,))):
-                if one.position.offset in parts and one.position.offset in gone:
-                    yield one.position.offset
+            for record in archived_records(chunk._replace(batches=(stored,))):
+                if record.position.offset in parts and record.position.offset in gone:
+                    yield record.position.offset

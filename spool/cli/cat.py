@@ -35,8 +35,8 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 def _run(options: argparse.Namespace, output: Output) -> int:
     built = parts(options)
     built.settings.stream(options.stream)
-    found = built.archive().from_offset(LogName(options.stream, options.log), options.start)
-    events = (event for archived in found for event in _events(archived, options.start))
+    records = built.archive().from_offset(LogName(options.stream, options.log), options.start)
+    events = (event for archived in records for event in _events(archived, options.start))
     for event in islice(events, options.max):
         _print(event, only_value=options.value)
     return 0

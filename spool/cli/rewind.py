@@ -24,23 +24,23 @@ def _run(options: argparse.Namespace, output: Output) -> int:
     built = parts(options)
     stream, store, kafka = built.settings.stream(options.stream), built.store(), built.kafka()
     if options.dry_run:
-        made = plan_rewind(built.settings, stream, store, kafka, log=options.log, to_segment=options.to)
+        plan = plan_rewind(built.settings, stream, store, kafka, log=options.log, to_segment=options.to)
     else:
-        made = rewind(
+        plan = rewind(
             built.settings, stream, store, kafka, built.alarm_book(store),
             log=options.log, to_segment=options.to, reason=options.reason,
         )  # fmt: skip
-    output.result({**made._asdict(), "dry_run": options.dry_run}, _sentence(made, dry_run=options.dry_run))
+    output.result({**plan._asdict(), "dry_run": options.dry_run}, _sentence(plan, dry_run=options.dry_run))
     return 0
 
 
-def _sentence(made: RewindPlan, *, dry_run: bool) -> str:
+def _sentence(plan: RewindPlan, *, dry_run: bool) -> str:
     verb = "would go" if dry_run else "goes"
-    text = f"{made.stream}/{made.log} {verb} on at offset {made.to_offset:,} (segment {made.to_segment})"
-    if made.again:
-        text += f"; {made.again:,} events come again, as generation {made.generation}"
-    if made.skipped:
-        text += f"; {made.skipped:,} offsets are passed over and will not be delivered"
+    text = f"{plan.stream}/{plan.log} {verb} on at offset {plan.to_offset:,} (segment {plan.to_segment})"
+    if plan.again:
+        text += f"; {plan.again:,} events come again, as generation {plan.generation}"
+    if plan.skipped:
+        text += f"; {plan.skipped:,} offsets are passed over and will not be delivered"
     return text
 
 

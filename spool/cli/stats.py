@@ -31,8 +31,8 @@ def _run(options: argparse.Namespace, output: Output) -> int:
     if options.alarms:
         output.table([alarm_row(alarm)._asdict() for alarm in alarms], empty="no alarm, open or closed")
         return 0
-    found = stats(built.settings, built.places.folder, store, built.places.kafka, alarms, stream=options.stream)
-    output.table([row._asdict() for row in found.rows], empty="no log yet: append something")
+    log_stats = stats(built.settings, built.places.folder, store, built.places.kafka, alarms, stream=options.stream)
+    output.table([row._asdict() for row in log_stats.rows], empty="no log yet: append something")
     return 0
 
 

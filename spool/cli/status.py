@@ -21,10 +21,10 @@ def _run(options: argparse.Namespace, output: Output) -> int:
     board = Board(_folder())
     published = {section.name: section for section in board.sections()}
     if unknown := sorted(set(options.sections) - set(published)):
-        known = ", ".join(published) or "none"
+        names = ", ".join(published) or "none"
         raise UsageError(
             f"no section {unknown[0]!a} is published here",
-            hint=f"published are: {known}; the DAG spool_status publishes them",
+            hint=f"published are: {names}; the DAG spool_status publishes them",
         )
     if not published:
         output.result({"sections": 0}, "nothing is published here yet: run the DAG spool_status")

@@ -187,9 +187,9 @@ def _row(letter: Letter) -> dict[str, Any]:
 def _shortened(value: object) -> object:
     """For a person: long texts, such as payloads, only begin."""
     if isinstance(value, Mapping):
-        return {name: _shortened(one) for name, one in value.items()}
+        return {name: _shortened(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_shortened(one) for one in value]
+        return [_shortened(item) for item in value]
     if isinstance(value, str) and len(value) > _TEXT_SHOWN:
         return f"{value[:_TEXT_SHOWN]}... ({len(value):,} characters; --json shows all)"
     return value

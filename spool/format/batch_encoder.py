@@ -82,13 +82,13 @@ def _spool_headers(columns: RecordColumns, rows: Column, log: str) -> Bytes:
     name = log.encode()
     start = SPOOL_NAME + _one_varint(ARCHIVED_BYTES + len(name)) + bytes([VERSION]) + bytes(4)  # generation 0
     at = len(start)
-    made = np.empty((len(rows), at + 20 + len(name)), np.uint8)
-    made[:, :at] = np.frombuffer(start, np.uint8)
-    made[:, at : at + 8] = _big_endian(columns.offset[rows], ">u8")
-    made[:, at + 8 : at + 16] = _big_endian(columns.group_first[rows], ">u8")
-    made[:, at + 16 : at + 20] = _big_endian(columns.group_size[rows], ">u4")
-    made[:, at + 20 :] = np.frombuffer(name, np.uint8)
-    return made
+    headers = np.empty((len(rows), at + 20 + len(name)), np.uint8)
+    headers[:, :at] = np.frombuffer(start, np.uint8)
+    headers[:, at : at + 8] = _big_endian(columns.offset[rows], ">u8")
+    headers[:, at + 8 : at + 16] = _big_endian(columns.group_first[rows], ">u8")
+    headers[:, at + 16 : at + 20] = _big_endian(columns.group_size[rows], ">u4")
+    headers[:, at + 20 :] = np.frombuffer(name, np.uint8)
+    return headers
 
 
 def _fronts(fixed: Column, time_deltas: Column) -> tuple[Bytes, Column]:
@@ -96,24 +96,24 @@ def _fronts(fixed: Column, time_deltas: Column) -> tuple[Bytes, Column]:
     rows = len(fixed)
     times, places = _zigzag(time_deltas), _zigzag(np.arange(rows))
     lengths = _zigzag(1 + _varint_bytes(times) + _varint_bytes(places) + fixed)
-    made = np.zeros((rows, _FRONT_BYTES_MAX), np.uint8)
-    at = _put_varints(made, np.zeros(rows, np.int64), lengths)
-    at = _put_varints(made, at + 1, times)
-    return made, _put_varints(made, at, places)
+    fronts = np.zeros((rows, _FRONT_BYTES_MAX), np.uint8)
+    at = _put_varints(fronts, np.zeros(rows, np.int64), lengths)
+    at = _put_varints(fronts, at + 1, times)
+    return fronts, _put_varints(fronts, at, places)
 
 
-def _put_varints(made: Bytes, at: Column, values: npt.NDArray[np.uint64]) -> Column:
+def _put_varints(fronts: Bytes, at: Column, values: npt.NDArray[np.uint64]) -> Column:
     """Write each value into its row at its place; the places after them."""
     rows = np.arange(len(values))
     after = at + 1
     rest = values >> np.uint64(7)
     more = np.flatnonzero(rest)
-    made[rows, at] = (values & np.uint64(0x7F)).astype(np.uint8) | ((rest > 0).astype(np.uint8) << np.uint8(7))
+    fronts[rows, at] = (values & np.uint64(0x7F)).astype(np.uint8) | ((rest > 0).astype(np.uint8) << np.uint8(7))
     while more.size:
         value = rest[more]
         rest[more] = value >> np.uint64(7)
         high = (value > np.uint64(0x7F)).astype(np.uint8) << np.uint8(7)
-        made[more, after[more]] = (value & np.uint64(0x7F)).astype(np.uint8) | high
+        fronts[more, after[more]] = (value & np.uint64(0x7F)).astype(np.uint8) | high
         after[more] += 1
         more = more[high > 0]
     return after
@@ -134,9 +134,9 @@ def _varint_bytes(values: npt.NDArray[np.uint64]) -> Column:
 
 
 def _one_varint(value: int) -> bytes:
-    made = np.zeros((1, 5), np.uint8)
-    end = _put_varints(made, np.zeros(1, np.int64), _zigzag(np.array([value])))
-    return made[0, : end[0]].tobytes()
+    varint = np.zeros((1, 5), np.uint8)
+    end = _put_varints(varint, np.zeros(1, np.int64), _zigzag(np.array([value])))
+    return varint[0, : end[0]].tobytes()
 
 
 def _big_endian(values: Column, kind: str) -> Bytes:

@@ -46,28 +46,28 @@ def _chunks(commits: Iterable[Commit]) -> Iterator[list[Commit]]:
 
 
 def _lay_out_chunk(commits: Sequence[Commit], log: str, partitioner: Partitioner) -> Chunk:
-    found = columns(commits)
-    if int(found.header_count.max()) <= HEADERS_MAX:
-        batches = _encode(found, log, partitioner)
+    record_columns = columns(commits)
+    if int(record_columns.header_count.max()) <= HEADERS_MAX:
+        batches = _encode(record_columns, log, partitioner)
     else:
         batches = _encode_one_by_one(commits, log, partitioner)
     last = commits[-1]
     return Chunk(
         first_offset=commits[0].first_offset,
         next_offset=last.first_offset + last.event_count,
-        min_time_ms=int(found.time_ms.min()),
-        max_time_ms=int(found.time_ms.max()),
+        min_time_ms=int(record_columns.time_ms.min()),
+        max_time_ms=int(record_columns.time_ms.max()),
         batches=batches,
-        event_count=len(found.offset),
+        event_count=len(record_columns.offset),
     )
 
 
-def _encode(found: RecordColumns, log: str, partitioner: Partitioner) -> tuple[StoredBatch, ...]:
-    partition_of = partitioner.of_columns(found)
+def _encode(record_columns: RecordColumns, log: str, partitioner: Partitioner) -> tuple[StoredBatch, ...]:
+    partition_of = partitioner.of_columns(record_columns)
     return tuple(
         stored
         for partition in np.unique(partition_of).tolist()
-        for stored in encode_partition(found, np.flatnonzero(partition_of == partition), partition, log)
+        for stored in encode_partition(record_columns, np.flatnonzero(partition_of == partition), partition, log)
     )
 
 

@@ -26,13 +26,13 @@ class ArchivedRecord(NamedTuple):
 
 def archived_records(chunk: Chunk) -> list[ArchivedRecord]:
     """All records of a chunk in the order of the log. The batches must have passed their checks (`decode_object`)."""
-    found = [
+    archived = [
         ArchivedRecord(decode_archived(record.headers[-1][1] or b""), record)
         for stored in chunk.batches
         for record in record_batch.records(bytes(stored.data))
     ]
-    found.sort(key=lambda one: one.position.offset)
-    return found
+    archived.sort(key=lambda record: record.position.offset)
+    return archived
 
 
 def relay(
@@ -48,11 +48,13 @@ def relay(
 
     `without` are log offsets to leave out. The chunk keeps its range of offsets.
     """
-    kept = [one for one in archived_records(chunk) if one.position.offset not in without]
+    kept = [archived for archived in archived_records(chunk) if archived.position.offset not in without]
     lanes = [Lane(partition, batch_bytes_max) for partition in range(partitions)]
     if kept:
         partitioner = Partitioner(kept[0].position.log, partitions)
-        lane_of = partitioner.of([one.record.key for one in kept], [one.position.offset for one in kept])
+        lane_of = partitioner.of(
+            [archived.record.key for archived in kept], [archived.position.offset for archived in kept]
+        )
         for (position, record), partition in zip(kept, lane_of, strict=True):
             headers = [*record.headers[:-1], (SPOOL_HEADER, encode_archived(position._replace(generation=generation)))]
             lanes[partition].append(position.offset, record.timestamp, record.key, record.value, headers)

@@ -27,12 +27,12 @@ def partitions_of(kafka: Mapping[str, str], topic: str) -> dict[int, Watermarks]
     """Every partition of the topic with its watermarks now; empty where the topic does not exist."""
     consumer = open_consumer(kafka, _GROUP)
     try:
-        found = cluster_metadata(consumer, topic, timeout_s=10).topics[topic]
+        topic_metadata = cluster_metadata(consumer, topic, timeout_s=10).topics[topic]
     except KafkaException as error:
         raise explain(error, kafka, f"looking at {topic}") from error
     finally:
         consumer.close()
-    return {} if found.error is not None else watermarks(kafka, topic, sorted(found.partitions))
+    return {} if topic_metadata.error is not None else watermarks(kafka, topic, sorted(topic_metadata.partitions))
 
 
 def read_committed(kafka: Mapping[str, str], topic: str, ends: Mapping[int, Watermarks]) -> Iterator[Message]:

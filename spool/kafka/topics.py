@@ -66,22 +66,22 @@ def prepare(kafka: Mapping[str, str], settings: Settings, stream: StreamSettings
     admin = open_admin(kafka)
     try:
         names = [stream.topic, settings.checkpoint_topic, settings.deliveries_topic]
-        known = cluster_metadata(admin, timeout_s=_TIMEOUT_S)
-        missing = [topic for topic in _wanted(settings, stream) if topic.topic not in known.topics]
-        if TRANSACTIONS_TOPIC not in known.topics:
-            _refuse_impossible_transactions(admin, known)
+        cluster = cluster_metadata(admin, timeout_s=_TIMEOUT_S)
+        missing = [topic for topic in _wanted(settings, stream) if topic.topic not in cluster.topics]
+        if TRANSACTIONS_TOPIC not in cluster.topics:
+            _refuse_impossible_transactions(admin, cluster)
         if missing:
             _create(admin, missing)
-            known = _list_until_led(admin, names)
+            cluster = _list_until_led(admin, names)
         configs = _configs(admin, [ConfigResource(ResourceType.TOPIC, name) for name in names])
         topic_id = _topic_id(admin, stream.topic)
     except (KafkaException, TimeoutError) as error:
         raise explain(error, kafka, "looking at its topics") from error
-    partitions = {name: len(known.topics[name].partitions) for name in names}
+    partitions = {name: len(cluster.topics[name].partitions) for name in names}
     _check_checkpoint_topic(settings, partitions[settings.checkpoint_topic], configs[settings.checkpoint_topic])
     _check_deliveries_topic(settings, configs[settings.deliveries_topic])
     target = _checked_target(stream, partitions[stream.topic], configs[stream.topic])
-    return Cluster(str(known.cluster_id), target._replace(topic_id=topic_id))
+    return Cluster(str(cluster.cluster_id), target._replace(topic_id=topic_id))
 
 
 def demand_answer(kafka: Mapping[str, str]) -> None:
@@ -106,18 +106,18 @@ def _topic_id(admin: AdminClient, topic: str) -> str:
     answers = admin.describe_topics(TopicCollection([topic]), request_timeout=_TIMEOUT_S)
     uuid = answers[topic].result(_TIMEOUT_S + _ANSWER_S).topic_id
     # A broker from before topic ids answers zeros.
-    known = uuid is not None and (uuid.get_most_significant_bits() or uuid.get_least_significant_bits())
-    return str(uuid) if known else ""
+    has_id = uuid is not None and (uuid.get_most_significant_bits() or uuid.get_least_significant_bits())
+    return str(uuid) if has_id else ""
 
 
-def _refuse_impossible_transactions(admin: AdminClient, known: ClusterMetadata) -> None:
+def _refuse_impossible_transactions(admin: AdminClient, cluster: ClusterMetadata) -> None:
     """Before the first transaction of a cluster: with too few brokers it would wait for a coordinator without end."""
-    broker = next(iter(known.brokers))
+    broker = next(iter(cluster.brokers))
     resource = ConfigResource(ResourceType.BROKER, str(broker))
     wanted = int(_configs(admin, [resource])[str(broker)].get(_TRANSACTIONS_FACTOR, "1"))
-    if wanted > len(known.brokers):
+    if wanted > len(cluster.brokers):
         raise KafkaRefused(
-            f"Kafka has {len(known.brokers)} brokers and {_TRANSACTIONS_FACTOR}={wanted}: no transaction can begin",
+            f"Kafka has {len(cluster.brokers)} brokers and {_TRANSACTIONS_FACTOR}={wanted}: no transaction can begin",
             hint=f"start more brokers, or set {_TRANSACTIONS_FACTOR} and transaction.state.log.min.isr to 1",
         )
 
@@ -158,10 +158,10 @@ def _list_until_led(admin: AdminClient, names: list[str]) -> ClusterMetadata:
     """A new topic is known to the controller first; it can be used when every partition has a leader."""
     deadline = Deadline.after(_TIMEOUT_S)
     while True:
-        known = cluster_metadata(admin, timeout_s=_TIMEOUT_S)
-        found = [known.topics[name] for name in names if name in known.topics]
-        if len(found) == len(names) and all(p.leader >= 0 for topic in found for p in topic.partitions.values()):
-            return known
+        cluster = cluster_metadata(admin, timeout_s=_TIMEOUT_S)
+        topics = [cluster.topics[name] for name in names if name in cluster.topics]
+        if len(topics) == len(names) and all(p.leader >= 0 for topic in topics for p in topic.partitions.values()):
+            return cluster
         if deadline.expired:
             raise KafkaUnavailable(f"new topics have no leader after {_TIMEOUT_S:.0f} s", hint="see the broker's log")
         time.sleep(0.05)

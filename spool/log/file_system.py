@@ -38,8 +38,8 @@ def _kind(folder: Path, mountinfo: str) -> str:
     """The type of the mount with the longest path above `folder`."""
     best, kind = "", ""
     for line in mountinfo.splitlines():
-        left, _, right = line.partition(" - ")
-        point = left.split()[4].replace("\\040", " ")
+        mount, _, right = line.partition(" - ")
+        point = mount.split()[4].replace("\\040", " ")
         if (folder == Path(point) or Path(point) in folder.parents) and len(point) >= len(best):
             best, kind = point, right.split()[0]
     return kind

@@ -48,23 +48,23 @@ def log_folders(folder: Path) -> list[LogFolder]:
     """All logs with a log.json, by stream and id. A folder that does not exist holds none."""
     if not folder.is_dir():
         return []
-    found = folder.glob("*/*/log.json")
+    identity_files = folder.glob("*/*/log.json")
     return sorted(
         LogFolder(path.parent.parent.name, path.parent.name, path.parent)
-        for path in found
+        for path in identity_files
         if NAME.match(path.parent.name) and NAME.match(path.parent.parent.name)
     )
 
 
 def segment_files(log_path: Path) -> list[SegmentFile]:
     """The segments of a log in order; `sealed` wins where a crash left both names of one number."""
-    found: dict[int, SegmentFile] = {}
+    segments: dict[int, SegmentFile] = {}
     for path in log_path.iterdir():
         if match := _SEGMENT.match(path.name):
             number = int(match[1])
-            if number not in found or match[2] == "sealed":
-                found[number] = SegmentFile(path, number, "open" if match[2] == "open" else "sealed")
-    return [found[number] for number in sorted(found)]
+            if number not in segments or match[2] == "sealed":
+                segments[number] = SegmentFile(path, number, "open" if match[2] == "open" else "sealed")
+    return [segments[number] for number in sorted(segments)]
 
 
 def open_path(log_path: Path, segment: int) -> Path:

@@ -26,30 +26,30 @@ class LocalAlarms:
         self._disk = disk or Disk()
 
     def open(self, condition: str, subject: str, evidence: str) -> None:
-        held = self._read(self._path(condition, subject))
-        if held is not None and held.closed_ms == 0:
+        stored = self._read(self._path(condition, subject))
+        if stored is not None and stored.closed_ms == 0:
             return
         LOGGER.warning("alarm opened condition=%s subject=%s evidence=%s", condition, subject, evidence)
         self._write(Alarm(condition, subject, evidence, now_ms()))
 
     def close(self, condition: str, subject: str) -> None:
-        held = self._read(self._path(condition, subject))
-        if held is None or held.closed_ms:
+        stored = self._read(self._path(condition, subject))
+        if stored is None or stored.closed_ms:
             return
         LOGGER.warning("alarm closed condition=%s subject=%s", condition, subject)
-        self._write(held._replace(closed_ms=now_ms()))
+        self._write(stored._replace(closed_ms=now_ms()))
 
     def note_closed(self, condition: str, subject: str) -> None:
         """Like `close`, also of an alarm that is kept elsewhere: there it is open until this note is carried over."""
-        held = self._read(self._path(condition, subject)) or Alarm(condition, subject, "", 0)
-        if not held.closed_ms:
-            self._write(held._replace(closed_ms=now_ms()))
+        stored = self._read(self._path(condition, subject)) or Alarm(condition, subject, "", 0)
+        if not stored.closed_ms:
+            self._write(stored._replace(closed_ms=now_ms()))
 
     def all(self) -> list[Alarm]:
         """Open and closed ones, oldest first."""
         paths = sorted(self._folder.glob("*.json")) if self._folder.is_dir() else []
-        found = [alarm for path in paths if (alarm := self._read(path)) is not None]
-        return sorted(found, key=lambda alarm: alarm.opened_ms)
+        alarms = [alarm for path in paths if (alarm := self._read(path)) is not None]
+        return sorted(alarms, key=lambda alarm: alarm.opened_ms)
 
     def forget(self, alarm: Alarm) -> None:
         """Remove the file of an alarm that is kept elsewhere now."""

@@ -61,30 +61,30 @@ def read_sealed(path: Path) -> SegmentContents:
     """A sealed segment with its holes. CorruptSegment if its offsets can no longer be determined."""
     data = path.read_bytes()
     log = LogFolder(path.parent.parent.name, path.parent.name, path.parent)
-    header, found = _header_and_scan(path, log, data)
+    header, scanned = _header_and_scan(path, log, data)
     following = next_header(path)
     if following is not None:
-        found = _ended(found, header.first_offset, following.begins_at, len(data))
-    holes = found.holes
+        scanned = _ended(scanned, header.first_offset, following.begins_at, len(data))
+    holes = scanned.holes
     if header.begins_at < header.first_offset:
         holes = (Hole(header.begins_at, header.first_offset, "nothing of it passed its checks"), *holes)
-    commits = [_commit(data, commit) for commit in found.commits]
+    commits = [_commit(data, commit) for commit in scanned.commits]
     identity = following.previous_sha256 if following else ""
-    return SegmentContents(header, commits, holes, found.next_offset, hashlib.sha256(data).hexdigest(), identity)
+    return SegmentContents(header, commits, holes, scanned.next_offset, hashlib.sha256(data).hexdigest(), identity)
 
 
-def _ended(found: Scan, first_offset: int, next_offset: int, size_bytes: int) -> Scan:
+def _ended(scanned: Scan, first_offset: int, next_offset: int, size_bytes: int) -> Scan:
     """
     What a segment holds when the next one begins at `next_offset`: that was decided under the lock.
 
     Commits beyond it were cut (a failed fsync) and came back with a power loss: their offsets were given again.
     """
-    commits = tuple(commit for commit in found.commits if commit.next_offset <= next_offset)
+    commits = tuple(commit for commit in scanned.commits if commit.next_offset <= next_offset)
     end = commits[-1].next_offset if commits else first_offset
-    holes = tuple(hole for hole in found.holes if hole.next <= end)
+    holes = tuple(hole for hole in scanned.holes if hole.next <= end)
     if end < next_offset:
-        holes = (*holes, Hole(end, next_offset, f"{size_bytes - found.end} bytes behind the last commit"))
-    return found._replace(commits=commits, holes=holes, next_offset=next_offset)
+        holes = (*holes, Hole(end, next_offset, f"{size_bytes - scanned.end} bytes behind the last commit"))
+    return scanned._replace(commits=commits, holes=holes, next_offset=next_offset)
 
 
 def sealed_identity(path: Path) -> str:
@@ -116,8 +116,8 @@ def tail(log: LogFolder, from_offset: int = 0) -> Iterator[Commit]:
             continue
         if state is not None and state.segment == file.segment:
             data = data[: state.synced_end]
-        _, found = _header_and_scan(file.path, log, data)
-        for commit in found.commits:
+        _, scanned = _header_and_scan(file.path, log, data)
+        for commit in scanned.commits:
             if commit.next_offset > from_offset:
                 yield _commit(data, commit)
 
@@ -150,9 +150,9 @@ def _header_from_neighbours(path: Path, log: LogFolder, error: CorruptSegment) -
     if number == 0:
         return SegmentHeader(log.stream, log.log, 0, 0, 0)
     data = before.read_bytes()
-    _, found = _header_and_scan(before, log, data)
+    _, scanned = _header_and_scan(before, log, data)
     sha256 = hashlib.sha256(data).hexdigest()
-    return SegmentHeader(log.stream, log.log, number, found.next_offset, found.next_commit, sha256)
+    return SegmentHeader(log.stream, log.log, number, scanned.next_offset, scanned.next_commit, sha256)
 
 
 def _commit(data: bytes, at: CommitAt) -> Commit:

@@ -122,8 +122,8 @@ def _create_next(log: LogFolder, disk: Disk, segment: int, closed: _Closed) -> O
 
 def _closed_state(log: LogFolder, last: SegmentFile) -> _Closed:
     data = last.path.read_bytes()
-    _, found = scan_segment(last.path, log, data)
-    return _Closed(found.next_offset, found.next_commit, hashlib.sha256(data).hexdigest())
+    _, scanned = scan_segment(last.path, log, data)
+    return _Closed(scanned.next_offset, scanned.next_commit, hashlib.sha256(data).hexdigest())
 
 
 def _rewrite_empty(
@@ -197,10 +197,10 @@ def _close(log: LogFolder, disk: Disk, alarms: AlarmSink, last: SegmentFile, syn
     except CorruptSegment:
         return _close_headless(log, disk, alarms, last, data)
     refuse_foreign(header, log.stream, log.log, last.path.name)
-    found = scan(data[:synced_end], size, Expected(log_tag(log.log), header.first_offset, header.next_commit))
-    if not found.commits and found.tail != "suspected":
+    scanned = scan(data[:synced_end], size, Expected(log_tag(log.log), header.first_offset, header.next_commit))
+    if not scanned.commits and scanned.tail != "suspected":
         return None
-    keep = found.end if found.tail == "torn" or synced_end is not None else len(data)
+    keep = scanned.end if scanned.tail == "torn" or synced_end is not None else len(data)
     descriptor = disk.open(last.path, os.O_RDWR)
     try:
         if keep < len(data):
@@ -210,26 +210,26 @@ def _close(log: LogFolder, disk: Disk, alarms: AlarmSink, last: SegmentFile, syn
         disk.sync_data(descriptor)
     finally:
         os.close(descriptor)
-    _raise_alarms(log, alarms, last, found)
+    _raise_alarms(log, alarms, last, scanned)
     disk.rename(last.path, sealed_path(log.path, last.segment))
     failpoints.reach("log.recovery.renamed")
     disk.sync_folder(log.path)
     failpoints.reach("log.recovery.folder_synced")
-    return _Closed(found.next_offset, found.next_commit, hashlib.sha256(data[:keep]).hexdigest())
+    return _Closed(scanned.next_offset, scanned.next_commit, hashlib.sha256(data[:keep]).hexdigest())
 
 
 def _close_headless(log: LogFolder, disk: Disk, alarms: AlarmSink, last: SegmentFile, data: bytes) -> _Closed | None:
     """A segment with commits but a damaged header gets a new header; the damaged file is kept beside."""
     before = _state_before(log, segment_files(log.path))
-    found = scan(data, 0, Expected(log_tag(log.log), before.next_offset, before.next_commit))
-    if not found.commits:
+    scanned = scan(data, 0, Expected(log_tag(log.log), before.next_offset, before.next_commit))
+    if not scanned.commits:
         return None
     _keep_beside(disk, last, data, 0)
-    first = found.commits[0].number
+    first = scanned.commits[0].number
     header = SegmentHeader(
         log.stream, log.log, last.segment, before.next_offset, first, before.sha256, previous_next=before.next_offset
     )
-    whole = encode_segment_header(header) + data[found.commits[0].start :]
+    whole = encode_segment_header(header) + data[scanned.commits[0].start :]
     write_file(disk, last.path, whole)
     alarms.open("log_header_damaged", str(log.name), f"segment {last.segment} got a new header")
     return _close(log, disk, alarms, last, None)
@@ -240,13 +240,13 @@ def _keep_beside(disk: Disk, last: SegmentFile, data: bytes, start: int) -> None
     write_file(disk, last.path.with_name(f"{last.segment:012d}.torn-{start}"), data[start:])
 
 
-def _raise_alarms(log: LogFolder, alarms: AlarmSink, last: SegmentFile, found: Scan) -> None:
-    holes = found.holes[:-1] if found.tail == "suspected" else found.holes
+def _raise_alarms(log: LogFolder, alarms: AlarmSink, last: SegmentFile, scanned: Scan) -> None:
+    holes = scanned.holes[:-1] if scanned.tail == "suspected" else scanned.holes
     subject = str(log.name)
     if holes:
         alarms.open("log_hole", subject, f"segment {last.segment}: {_ranges(holes)}")
-    if found.tail == "suspected":
-        alarms.open("log_suspected_hole", subject, f"segment {last.segment}: {_ranges(found.holes[-1:])}")
+    if scanned.tail == "suspected":
+        alarms.open("log_suspected_hole", subject, f"segment {last.segment}: {_ranges(scanned.holes[-1:])}")
 
 
 def _ranges(holes: tuple[Hole, ...]) -> str:

@@ -36,9 +36,9 @@ class SegmentDescriptor:
         except FileNotFoundError:
             return False
         self._segment = segment
-        found = os.fstat(self._descriptor)
-        if self._inode != (found.st_dev, found.st_ino):
-            self._inode, self._hash = (found.st_dev, found.st_ino), RunningHash()
+        status = os.fstat(self._descriptor)
+        if self._inode != (status.st_dev, status.st_ino):
+            self._inode, self._hash = (status.st_dev, status.st_ino), RunningHash()
         return True
 
     def close(self) -> None:

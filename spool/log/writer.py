@@ -145,10 +145,10 @@ class LogWriter:
         """Forget a source, durably; whether it was known."""
         with self._exclusive(deadline) as state:
             _follow_if_retired(state)
-            known = self._producers.current(state, self._held.segment).release(producer)
-            if known:
+            was_known = self._producers.current(state, self._held.segment).release(producer)
+            if was_known:
                 self._producers.save(state)
-            return known
+            return was_known
 
     def _append(self, state: LockState, builder: Buildable, event_count: int) -> int:
         """One commit behind the synced end; its first offset."""

@@ -110,10 +110,10 @@ class ArchiveSource:
         if time.monotonic() - self._listed_at < LIST_EVERY_S:
             return
         self._listed_at = time.monotonic()
-        found = next(self._archive.segments(self._name, number), None)
-        if found is not None and found > number:
+        next_segment = next(self._archive.segments(self._name, number), None)
+        if next_segment is not None and next_segment > number:
             self._listed_at = -LIST_EVERY_S
-            raise self._gap(number, found)
+            raise self._gap(number, next_segment)
 
     def _gap(self, missing: int, following: int) -> LogGap:
         return LogGap(

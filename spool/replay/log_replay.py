@@ -167,9 +167,9 @@ class LogReplay:
     def _deliver(self, taken: Sequence[SourceChunk]) -> Advance:
         assert self._checkpoint is not None
         target = self._around.cluster.target
-        chunks = [fitting(one, target, self._checkpoint) for one in taken]
+        chunks = [fitting(source, target, self._checkpoint) for source in taken]
         fitted = tuple(stored for chunk in chunks for stored in chunk.batches)
-        as_stored = {id(stored) for one in taken for stored in one.chunk.batches}
+        as_stored = {id(stored) for source in taken for stored in source.chunk.batches}
         batches = merged(fitted, target)
         whole = Chunk(
             self._checkpoint.next, taken[-1].next_offset, 0, 0, batches, sum(chunk.event_count for chunk in chunks)
@@ -187,7 +187,7 @@ class LogReplay:
             self._around.alarms.open(
                 "log_hole", self.name, f"{len(holes)} ranges of offsets have no events: {holes[:5]}"
             )
-        oldest = min((one.chunk.min_time_ms for one in taken if one.chunk.event_count), default=now_ms())
+        oldest = min((source.chunk.min_time_ms for source in taken if source.chunk.event_count), default=now_ms())
         anew = sum(id(stored) not in as_stored for stored in batches)
         return Advance(sent.event_count, anew, skipped, max(0, now_ms() - oldest))
 
@@ -220,14 +220,14 @@ class LogReplay:
             )
 
     def _transact(self, chunk: Chunk, next_segment: int, skipped: tuple[int, ...], holes: Holes) -> None:
-        held = self._checkpoint
-        assert held is not None
+        checkpoint = self._checkpoint
+        assert checkpoint is not None
         committed: list[Checkpoint] = []
 
         def records(kafka_offsets: Sequence[int]) -> list[OutRecord]:
-            delivery = self._notes.delivery_of(chunk, kafka_offsets, held, skipped=skipped, holes=holes)
-            self._refuse_old_offsets(held, delivery.batches)
-            committed.append(checkpoint_after(held, delivery, next_segment, self._around.instance))
+            delivery = self._notes.delivery_of(chunk, kafka_offsets, checkpoint, skipped=skipped, holes=holes)
+            self._refuse_old_offsets(checkpoint, delivery.batches)
+            committed.append(checkpoint_after(checkpoint, delivery, next_segment, self._around.instance))
             return [self._notes.checkpoint_record(committed[0]), self._notes.delivery_record(delivery)]
 
         sendings = [
@@ -262,9 +262,9 @@ class LogReplay:
             self.drop()
             raise
 
-    def _refuse_old_offsets(self, held: Checkpoint, batches: Sequence[DeliveredBatch]) -> None:
+    def _refuse_old_offsets(self, checkpoint: Checkpoint, batches: Sequence[DeliveredBatch]) -> None:
         for batch in batches:
-            last = self._around.ledger.last_written(batch.partition, held)
+            last = self._around.ledger.last_written(batch.partition, checkpoint)
             if batch.kafka_offset <= last:
                 raise _OldOffset(
                     f"{self._key.topic}/{batch.partition} answered offset {batch.kafka_offset}, "

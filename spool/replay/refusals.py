@@ -49,7 +49,9 @@ def sift(chunk: Chunk, refusals: Mapping[int, str]) -> Sifted:
     chunk = chunk._replace(batches=tuple(batches))
     if not out:
         return Sifted(chunk, ())
-    refused = tuple((one, out[one.position.offset]) for one in archived_records(chunk) if one.position.offset in out)
+    refused = tuple(
+        (record, out[record.position.offset]) for record in archived_records(chunk) if record.position.offset in out
+    )
     if len(refused) > REFUSED_MAX:
         raise too_many(len(refused))
     return Sifted(without(chunk, set(out)), refused)
@@ -72,27 +74,27 @@ def _unit(chunk: Chunk, stored: StoredBatch) -> range:
 
 
 def _halves(stored: StoredBatch) -> list[StoredBatch]:
-    found = list(records(bytes(stored.data)))
-    middle = len(found) // 2
-    return [_batch_of(stored.partition, found[:middle]), _batch_of(stored.partition, found[middle:])]
+    batch_records = list(records(bytes(stored.data)))
+    middle = len(batch_records) // 2
+    return [_batch_of(stored.partition, batch_records[:middle]), _batch_of(stored.partition, batch_records[middle:])]
 
 
 def without(chunk: Chunk, offsets: set[int]) -> Chunk:
     """The chunk without the events at these log offsets; its range stays."""
     batches = []
     for stored in chunk.batches:
-        found = list(records(bytes(stored.data)))
-        kept = [record for record in found if _offset(record) not in offsets]
-        if len(kept) == len(found):
+        batch_records = list(records(bytes(stored.data)))
+        kept = [record for record in batch_records if _offset(record) not in offsets]
+        if len(kept) == len(batch_records):
             batches.append(stored)
         elif kept:
             batches.append(_batch_of(stored.partition, kept))
     return chunk._replace(batches=tuple(batches), event_count=sum(stored.event_count for stored in batches))
 
 
-def _batch_of(partition: int, found: list) -> StoredBatch:  # type: ignore[type-arg]
+def _batch_of(partition: int, batch_records: list) -> StoredBatch:  # type: ignore[type-arg]
     lane = Lane(partition, 1 << 24)
-    for record in found:
+    for record in batch_records:
         lane.append(_offset(record), record.timestamp, record.key, record.value, record.headers)
     [stored] = lane.take()
     return stored

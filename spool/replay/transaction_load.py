@@ -43,15 +43,15 @@ def collect(source: ArchiveSource, name: str, enough: int, limits: Limits | None
     return taken
 
 
-def fitting(one: SourceChunk, target: TargetTopic, checkpoint: Checkpoint) -> Chunk:
+def fitting(source: SourceChunk, target: TargetTopic, checkpoint: Checkpoint) -> Chunk:
     """The chunk as stored, or laid out again where the topic or a rewind asks for that."""
-    stored_fits = all(len(stored.data) <= target.message_bytes_max for stored in one.chunk.batches)
-    same = one.segment.partitions == target.partitions and one.segment.partitioner == PARTITIONER
-    comes_again = one.chunk.first_offset < checkpoint.again_until
-    if not one.chunk.batches or (same and stored_fits and not comes_again):
-        return one.chunk
+    stored_fits = all(len(stored.data) <= target.message_bytes_max for stored in source.chunk.batches)
+    same = source.segment.partitions == target.partitions and source.segment.partitioner == PARTITIONER
+    comes_again = source.chunk.first_offset < checkpoint.again_until
+    if not source.chunk.batches or (same and stored_fits and not comes_again):
+        return source.chunk
     return relay(
-        one.chunk,
+        source.chunk,
         partitions=target.partitions,
         generation=checkpoint.generation if comes_again else 0,
         batch_bytes_max=_batch_bytes_max(target),
@@ -73,7 +73,7 @@ def merged(batches: Sequence[StoredBatch], target: TargetTopic) -> tuple[StoredB
 
 def holes_of(taken: Sequence[SourceChunk], first: int, after: int) -> tuple[tuple[int, int], ...]:
     """The ranges of offsets without events that a transaction from `first` to `after` passes, each once."""
-    segments = {id(one.segment): one.segment for one in taken}.values()
+    segments = {id(source.segment): source.segment for source in taken}.values()
     return tuple(
         (max(hole.first, first), min(hole.next, after))
         for segment in segments

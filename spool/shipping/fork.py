@@ -209,7 +209,11 @@ def _shared_until(forking: Forking, mark: _Mark) -> int:
 
 def _winner(forking: Forking, segment: int) -> dict[int, _Content]:
     archived = forking.archive.read(forking.name, segment)
-    return {one.position.offset: _content(one.record) for chunk in archived.chunks for one in archived_records(chunk)}
+    return {
+        archived_record.position.offset: _content(archived_record.record)
+        for chunk in archived.chunks
+        for archived_record in archived_records(chunk)
+    }
 
 
 def _content(record: record_batch.Record) -> _Content:
@@ -261,7 +265,10 @@ def _moved_until(forking: Forking, successor: LogFolder) -> int:
     archived = list(forking.archive.segments(name)) if until == 0 else []
     for number in reversed(archived):
         shipped = forking.archive.read(name, number)
-        until = _highest((one.record for chunk in shipped.chunks for one in archived_records(chunk)), forking.log.log)
+        until = _highest(
+            (archived_record.record for chunk in shipped.chunks for archived_record in archived_records(chunk)),
+            forking.log.log,
+        )
         if until:
             break
     return until

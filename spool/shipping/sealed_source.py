@@ -58,15 +58,15 @@ def _read_without_header(log: LogFolder, file: SegmentFile, first_offset: int) -
     """The header is damaged and the segment before it shipped and gone: it began where that one ended."""
     data = file.path.read_bytes()
     # The first commit's number is lost with the header. Any number follows 0.
-    found = scan(data, 0, Expected(log_tag(log.log), first_offset, 0))
+    scanned = scan(data, 0, Expected(log_tag(log.log), first_offset, 0))
     following = next_header(file.path)
-    end = found.commits[-1].next_offset if found.commits else first_offset
-    next_offset = following.begins_at if following else found.next_offset
-    inner = found.holes[:-1] if found.tail == "suspected" else found.holes
+    end = scanned.commits[-1].next_offset if scanned.commits else first_offset
+    next_offset = following.begins_at if following else scanned.next_offset
+    inner = scanned.holes[:-1] if scanned.tail == "suspected" else scanned.holes
     lost = (Hole(end, next_offset, "no commit passes its checks"),) if next_offset > end else ()
     commits = [
         Commit(c.first_offset, c.number, c.next_offset - c.first_offset, c.max_timestamp_ms, data[c.start : c.end])
-        for c in found.commits
+        for c in scanned.commits
     ]
     return SegmentContents(
         SegmentHeader(log.stream, log.log, file.segment, first_offset, 0),

@@ -164,16 +164,16 @@ def _wait(waiter: _Waiter, watch: _Watch) -> None:
 
 def _lead(waiter: _Waiter, watch: _Watch) -> None:
     """Look, seal and ship for all waiting threads, until its own events are shipped or its own deadline has passed."""
-    poll_s, seen = _POLL_FIRST_S, read_shipped(waiter.folder.path)
-    while seen.next_offset < waiter.next_offset and not waiter.deadline.expired:
+    poll_s, shipped = _POLL_FIRST_S, read_shipped(waiter.folder.path)
+    while shipped.next_offset < waiter.next_offset and not waiter.deadline.expired:
         if waiter.log.id == waiter.folder.log:
             waiter.log.seal_if_due(for_waiter=True, deadline=waiter.deadline)
         _ship_if_nobody_does(waiter, watch)
         time.sleep(min(poll_s, waiter.deadline.remaining_s))
         poll_s = min(2 * poll_s, _POLL_MAX_S)
         now = read_shipped(waiter.folder.path)
-        if now != seen:
-            seen = now
+        if now != shipped:
+            shipped = now
             watch.last_error = None
             watch.wake_all()
 

@@ -128,12 +128,12 @@ class S3Store:
         checksum = base64.b64encode(hashlib.sha256(body).digest()).decode()
 
         def put(_: Load) -> str:
-            answer = self._client.put_object(
+            response = self._client.put_object(
                 Bucket=self._bucket, Key=key, Body=body, ChecksumSHA256=checksum, **options
             )
-            if answer.get("ChecksumSHA256", checksum) != checksum:
+            if response.get("ChecksumSHA256", checksum) != checksum:
                 raise NotAnAnswer("another checksum than that of what was sent")
-            return answer["ETag"]
+            return response["ETag"]
 
         return self._call(key, put, answers, Load(len(body)))
 
@@ -141,24 +141,24 @@ class S3Store:
         def get(load: Load, *, is_last: bool) -> StoredObject:
             # A checksum that is wrong each time is the object's own: then its reader has to see it.
             mode: dict[str, Any] = {} if is_last else {"ChecksumMode": "ENABLED"}
-            answer = self._client.get_object(Bucket=self._bucket, Key=key, **mode)
-            return StoredObject(_body(answer, load), answer["ETag"], _lower(answer["Metadata"]))
+            response = self._client.get_object(Bucket=self._bucket, Key=key, **mode)
+            return StoredObject(_body(response, load), response["ETag"], _lower(response["Metadata"]))
 
         return self._read(key, get, {404: ObjectMissing})
 
     def metadata(self, key: str) -> Mapping[str, str]:
         def head(_: Load, *, is_last: bool) -> Mapping[str, str]:
-            answer = self._client.head_object(Bucket=self._bucket, Key=key)
-            _demand_etag(answer)
-            return _lower(answer["Metadata"])
+            response = self._client.head_object(Bucket=self._bucket, Key=key)
+            _demand_etag(response)
+            return _lower(response["Metadata"])
 
         return self._read(key, head, {404: ObjectMissing})
 
     def get_tail(self, key: str, size_bytes: int) -> bytes:
         def get(load: Load, *, is_last: bool) -> bytes:
-            answer = self._client.get_object(Bucket=self._bucket, Key=key, Range=f"bytes=-{size_bytes}")
+            response = self._client.get_object(Bucket=self._bucket, Key=key, Range=f"bytes=-{size_bytes}")
             # A store that knows no ranges sends the whole object.
-            return _body(answer, load)[-size_bytes:]
+            return _body(response, load)[-size_bytes:]
 
         # 416: an empty object has no last bytes.
         try:
@@ -180,13 +180,13 @@ class S3Store:
     def expiring_prefixes(self) -> tuple[str, ...]:
         def rules(_: Load, *, is_last: bool) -> tuple[str, ...]:
             try:
-                answer = self._client.get_bucket_lifecycle_configuration(Bucket=self._bucket)
+                response = self._client.get_bucket_lifecycle_configuration(Bucket=self._bucket)
             except ClientError as error:
                 # A store without lifecycles deletes nothing by itself.
                 if code_of(error) in ("NoSuchLifecycleConfiguration", "NotImplemented", "MethodNotAllowed"):
                     return ()
                 raise
-            enabled = (rule for rule in answer.get("Rules", []) if rule["Status"] == "Enabled")
+            enabled = (rule for rule in response.get("Rules", []) if rule["Status"] == "Enabled")
             return tuple(_prefix(rule) for rule in enabled if "Expiration" in rule)
 
         return self._read("its lifecycle rules", rules, {})
@@ -244,9 +244,9 @@ class S3Store:
             limit_s = load.limit_s(self._call_s)
             raise _GivenUp(f"{where}: no answer within {limit_s:g} s", hint="it is asked again") from None
         except ClientError as error:
-            answer = answers.get(status_of(error))
-            if answer is not None and code_of(error) != "NoSuchBucket":
-                raise answer(where) from None
+            mapped = answers.get(status_of(error))
+            if mapped is not None and code_of(error) != "NoSuchBucket":
+                raise mapped(where) from None
             raise explain(error, where) from error
         except (BotoCoreError, OSError, NotAnAnswer, KeyError) as error:
             raise explain(error, where) from error
@@ -267,16 +267,16 @@ class _EmptyObject(SpoolError):
     """An answer to a range that an empty object has not; never leaves this module."""
 
 
-def _body(answer: GetObjectOutputTypeDef, load: Load) -> bytes:
-    with contextlib.closing(answer["Body"]) as body:
-        _demand_etag(answer)
-        load.size_bytes = answer["ContentLength"]
+def _body(response: GetObjectOutputTypeDef, load: Load) -> bytes:
+    with contextlib.closing(response["Body"]) as body:
+        _demand_etag(response)
+        load.size_bytes = response["ContentLength"]
         return body.read()
 
 
-def _demand_etag(answer: Mapping[str, Any]) -> None:
+def _demand_etag(response: Mapping[str, Any]) -> None:
     """Every answer about an object has one; a proxy's or a portal's page has none."""
-    if not answer.get("ETag"):
+    if not response.get("ETag"):
         raise NotAnAnswer("no ETag")
 
 

@@ -71,7 +71,7 @@ def services(place: Place) -> list[Service]:
 
 def environment(place: Place) -> dict[str, str]:
     """All settings of an Airflow process; no airflow.cfg is needed."""
-    held, api = credentials(place), place.port("airflow")
+    secrets, api = credentials(place), place.port("airflow")
     base = f"http://{HOST}:{api}"
     return {
         **deployment(place),
@@ -84,12 +84,12 @@ def environment(place: Place) -> dict[str, str]:
         "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
         # Workers are forked in advance; each costs memory whether it works or not.
         "AIRFLOW__CORE__PARALLELISM": str(max(4, 2 * (os.cpu_count() or 1))),
-        "AIRFLOW__CORE__FERNET_KEY": held["airflow_fernet"],
+        "AIRFLOW__CORE__FERNET_KEY": secrets["airflow_fernet"],
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{base}/execution/",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{user}:{role}" for user, role in USERS.items()),
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(place.path("airflow", "passwords.json")),
-        "AIRFLOW__API_AUTH__JWT_SECRET": held["airflow_jwt"],
-        "AIRFLOW__API__SECRET_KEY": held["airflow_secret"],
+        "AIRFLOW__API_AUTH__JWT_SECRET": secrets["airflow_jwt"],
+        "AIRFLOW__API__SECRET_KEY": secrets["airflow_secret"],
         "AIRFLOW__API__HOST": HOST,
         "AIRFLOW__API__PORT": str(api),
         "AIRFLOW__API__BASE_URL": base,
@@ -157,8 +157,8 @@ def _beats(place: Place, url: str, component: str) -> bool:
     """Healthy by a heartbeat of this start: that of a killed predecessor counts as healthy for half a minute."""
     begun = place.path("run", f"{component}.begun")
     try:
-        with urllib.request.urlopen(url, timeout=3) as answer:
-            health = json.load(answer)[component]
+        with urllib.request.urlopen(url, timeout=3) as response:
+            health = json.load(response)[component]
         beat = datetime.fromisoformat(health[f"latest_{component}_heartbeat"]).timestamp()
         return bool(health["status"] == "healthy") and beat > float(begun.read_text(encoding="ascii"))
     except (OSError, ValueError, KeyError, TypeError):

@@ -37,8 +37,8 @@ def connection_url(place: Place) -> str:
 
 def program(name: str) -> Path:
     """The newest PostgreSQL that Debian installed; it is not on PATH."""
-    found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda path: int(path.parts[4]))
-    return found[-1] if found else Path("/usr/lib/postgresql/15/bin") / name
+    binaries = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda path: int(path.parts[4]))
+    return binaries[-1] if binaries else Path("/usr/lib/postgresql/15/bin") / name
 
 
 def _prepare(place: Place, system_user: str) -> None:

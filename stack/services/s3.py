@@ -59,9 +59,9 @@ def make_buckets(endpoint: str, access_key: str, secret_key: str, names: tuple[s
     deadline = time.monotonic() + SETTLED_WITHIN_S
     while True:
         try:
-            held = {bucket["Name"] for bucket in client.list_buckets()["Buckets"]}
+            buckets = {bucket["Name"] for bucket in client.list_buckets()["Buckets"]}
             for name in names:
-                if name not in held:
+                if name not in buckets:
                     client.create_bucket(Bucket=name)
             client.put_object(Bucket=names[0], Key="_probe", Body=b"x")
             client.delete_object(Bucket=names[0], Key="_probe")

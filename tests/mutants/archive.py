@@ -82,8 +82,8 @@ MUTANTS = [
     Mutant(
         "what is known closed is asked for again now and then",
         "spool/audit/alarm_book.py",
-        "known.is_open == (not alarm.closed_ms) and time.monotonic() < known.until",
-        "known.is_open == (not alarm.closed_ms)",
+        "last_read.is_open == (not alarm.closed_ms) and time.monotonic() < last_read.until",
+        "last_read.is_open == (not alarm.closed_ms)",
         _ALARMS,
     ),
     Mutant(

@@ -64,7 +64,7 @@ MUTANTS = [
     ),
     Mutant(
         "only events of a partition that lost them have expired", "spool/audit/expired.py",
-        "if one.position.offset in parts and one.position.offset in gone:", "if one.position.offset in parts:", _AUDIT,
+        "if record.position.offset in parts and record.position.offset in gone:", "if record.position.offset in parts:", _AUDIT,
     ),
     Mutant(
         "a damaged delivery is its log's error", "spool/audit/topic_evidence.py",

@@ -59,7 +59,7 @@ MUTANTS = [
     ),
     Mutant(
         "a missing segment is a gap (rule 20)", "spool/replay/archive_source.py",
-        "        if found is not None and found > number:", "        if False:", _ISOLATION,
+        "        if next_segment is not None and next_segment > number:", "        if False:", _ISOLATION,
     ),
     Mutant(
         "a log begins at its floor (rule 16)", "spool/replay/archive_source.py",

@@ -34,7 +34,7 @@ MUTANTS = [
     Mutant(
         "an answer about an object has an ETag",
         "spool/store/s3_store.py",
-        '    if not answer.get("ETag"):\n        raise NotAnAnswer("no ETag")\n',
+        '    if not response.get("ETag"):\n        raise NotAnAnswer("no ETag")\n',
         "    return\n",
         _FAULTS,
     ),

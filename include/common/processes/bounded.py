@@ -109,12 +109,12 @@ class _Reader:
 
     def read_all(self, until: float, name: str) -> None:
         while self._selector.get_map():
-            left = until - time.monotonic()
-            if left <= 0:
+            remaining_s = until - time.monotonic()
+            if remaining_s <= 0:
                 raise CommandTimedOut(
                     f"{name} did not end in time", hint="raise its time limit, or look at what it waits for"
                 )
-            for key, _ in self._selector.select(left):
+            for key, _ in self._selector.select(remaining_s):
                 chunk = os.read(key.fd, _CHUNK_BYTES)
                 if chunk:
                     key.data(chunk)

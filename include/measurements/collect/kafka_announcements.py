@@ -29,8 +29,8 @@ class KafkaAnnouncements:
 
     def pending(self, collector: str) -> list[Announcement]:
         with _Consumer(self._client, collector) as consumer:
-            found, self._ends = consumer.read_to_the_end(self._topic)
-        return [announcement for announcement in found if announcement.collector == collector]
+            announcements, self._ends = consumer.read_to_the_end(self._topic)
+        return [announcement for announcement in announcements if announcement.collector == collector]
 
     def done(self, collector: str) -> None:
         if self._ends:
@@ -55,7 +55,7 @@ class _Consumer:
         from confluent_kafka import KafkaError
 
         unread = self._assign_from_committed(topic)
-        found: list[Announcement] = []
+        announcements: list[Announcement] = []
         ends: dict[int, int] = {}
         for _ in range(MESSAGES_MAX):
             if not unread:
@@ -64,7 +64,7 @@ class _Consumer:
             if message is None:
                 raise KafkaUnavailable(f"no answer about {topic} for {CALL_S:.0f} s", hint="is Kafka up?")
             if not message.error():
-                found += _announcement(message)
+                announcements += _announcement(message)
                 ends[message.partition()] = message.offset() + 1
             elif message.error().code() == KafkaError._PARTITION_EOF:
                 # Its offset is behind markers of transactions too, which no reader is given.
@@ -72,7 +72,7 @@ class _Consumer:
                 ends[message.partition()] = message.offset()
             else:
                 raise KafkaUnavailable(f"{topic}: {message.error()}", hint="is Kafka up?")
-        return found, ends
+        return announcements, ends
 
     def commit(self, topic: str, ends: Mapping[int, int]) -> None:
         from confluent_kafka import KafkaException, TopicPartition

@@ -43,16 +43,16 @@ class RsyncTransport:
 
     def stage(self, batch: str) -> int:
         text = self._gate("stage", batch, str(self._host.quiet_s), *self._host.directories)
-        answer = gate_answers.staged(text, batch, self._host.directories)
-        if answer.unfit:
-            LOGGER.warning("%s: %s files have names unfit for a manifest and stay at the host", self._id, answer.unfit)
-        LOGGER.info("%s: staged %s files, %s wait", self._id, answer.files, answer.waiting)
-        if answer.unread:
+        staged = gate_answers.staged(text, batch, self._host.directories)
+        if staged.unfit:
+            LOGGER.warning("%s: %s files have names unfit for a manifest and stay at the host", self._id, staged.unfit)
+        LOGGER.info("%s: staged %s files, %s wait", self._id, staged.files, staged.waiting)
+        if staged.unread:
             raise DirectoryUnread(
-                f"directories of the host are missing or cannot be listed: {', '.join(answer.unread)}",
+                f"directories of the host are missing or cannot be listed: {', '.join(staged.unread)}",
                 hint="correct `directories` in config/collectors.yml, or the modes at the host; others were staged",
             )
-        return answer.files
+        return staged.files
 
     def batches(self) -> list[str]:
         return gate_answers.offered_batches(self._gate("list", timeout_s=LIST_TIMEOUT_S))

@@ -66,9 +66,9 @@ class Nearest:
 
     def to(self, bridge: str, at: datetime) -> Observation | None:
         """The nearest in time, the earlier of two; None where none is less than the window away."""
-        known: Sequence[Observation] = self._of.get(bridge, ())
-        position = bisect_left(known, at, key=lambda o: o.started_at)
-        near = [o for o in known[max(0, position - 1) : position + 1] if abs(o.started_at - at) < self._window]
+        observations: Sequence[Observation] = self._of.get(bridge, ())
+        position = bisect_left(observations, at, key=lambda o: o.started_at)
+        near = [o for o in observations[max(0, position - 1) : position + 1] if abs(o.started_at - at) < self._window]
         return min(near, key=lambda o: abs(o.started_at - at), default=None)
 
 

@@ -25,7 +25,7 @@ def observations(database: Database[Document], test_name: str, since: datetime) 
     with mapped_errors():
         query = {"test_name": test_name, "spillway.started_at": {"$gte": since}, "spillway.complete": True}
         reports = {row["_id"]: row["spillway"] for row in database["reports"].find(query, {"spillway": 1})}
-        found: list[Observation] = []
+        observations: list[Observation] = []
         identities = sorted(reports)
         for start in range(0, len(identities), _REPORTS_A_QUERY):
             ids = identities[start : start + _REPORTS_A_QUERY]
@@ -33,8 +33,8 @@ def observations(database: Database[Document], test_name: str, since: datetime) 
             # Text of hexadecimal digits, by the index: all others of tcp_connect never leave the server.
             of_bridges = {"report_id": {"$in": ids}, "bridge_hashed_fingerprint": {"$gte": "0", "$lt": "g"}}
             rows = database["measurements"].find(of_bridges, fields)
-            found.extend(_observed(test_name, rows, reports))
-    return found
+            observations.extend(_observed(test_name, rows, reports))
+    return observations
 
 
 def _observed(test_name: str, rows: Iterable[Document], reports: dict[str, Document]) -> Iterator[Observation]:

@@ -161,9 +161,9 @@ class MeasurementStore:
             self._measurements.bulk_write([InsertOne(document) for document in bulk], ordered=False)
         except errors.BulkWriteError as error:
             failed = error.details["writeErrors"]
-            if any(one["code"] != DUPLICATE_KEY for one in failed) or error.details.get("writeConcernErrors"):
+            if any(failure["code"] != DUPLICATE_KEY for failure in failed) or error.details.get("writeConcernErrors"):
                 raise
-            again = [bulk[one["index"]] for one in failed]
+            again = [bulk[failure["index"]] for failure in failed]
             self._measurements.bulk_write(
                 [ReplaceOne({"_id": document["_id"]}, document, upsert=True) for document in again], ordered=False
             )

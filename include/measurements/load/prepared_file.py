@@ -78,14 +78,14 @@ def _write(report: Path, file: BinaryIO) -> Prepared:
         digest.update(encoded)
         file.write(encoded)
         count += 1
-    made = Prepared(bson_values.document(header), count, digest.hexdigest(), sha256_of(report))
-    encoded = bson.encode(made._asdict())
+    prepared = Prepared(bson_values.document(header), count, digest.hexdigest(), sha256_of(report))
+    encoded = bson.encode(prepared._asdict())
     if len(encoded) > HEADER_BYTES_MAX:
         raise MeasurementReportRefused("too_large", f"{report.name}: a header of {len(encoded)} bytes")
     offset = file.tell()
     file.write(encoded)
     file.write(_TRAILER.pack(offset))
-    return made
+    return prepared
 
 
 def _entry(test_name: str, entry: measurement_report.Document) -> dict[str, Any]:

@@ -76,19 +76,19 @@ class StageSummary:
 
 def run(step: Step, act: Act, folders: StateFolders, ledger: StageLedger, emit: Emit, limit: Limit) -> StageSummary:
     """Recover what an earlier run left, then do every report. `act` gives the event; its whole numbers are summed."""
-    one = _Run(step, act, folders, ledger, emit, StageSummary(step.name))
-    one.recover()
+    stage_run = _Run(step, act, folders, ledger, emit, StageSummary(step.name))
+    stage_run.recover()
     until = time.monotonic() + limit.deadline_s
     reports = folders.reports(step.source)
     for done, report in enumerate(reports):
         if done == limit.reports or time.monotonic() > until:
-            one.summary.left = len(reports) - done
+            stage_run.summary.left = len(reports) - done
             break
-        one.do(report)
+        stage_run.do(report)
     prune(folders.root / step.source, EMPTY_FOLDERS_KEPT_S, time.time())
-    LOGGER.info("%s: %s", step.name, one.summary)
-    one.raise_if_stuck()
-    return one.summary
+    LOGGER.info("%s: %s", step.name, stage_run.summary)
+    stage_run.raise_if_stuck()
+    return stage_run.summary
 
 
 @dataclass(frozen=True)

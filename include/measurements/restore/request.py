@@ -94,9 +94,9 @@ def _of_rules(version: int, restorer: Restorer, made_by: str, *, dry_run: bool) 
 
 def _originals(version: int, restorer: Restorer, refused: dict[str, str]) -> Iterator[str]:
     """Archived originals, each once: first those of a run that died, whose reports may be in no state."""
-    seen = set()
+    originals = set()
     for archived in restorer.unfinished():
-        seen.add(archived)
+        originals.add(archived)
         yield archived
     for report, unreadable in restorer.originals.reports_of_rules(version):
         if unreadable is not None:
@@ -107,8 +107,8 @@ def _originals(version: int, restorer: Restorer, refused: dict[str, str]) -> Ite
         except RestoreRefused as error:
             refused[report] = str(error)
             continue
-        if archived not in seen:
-            seen.add(archived)
+        if archived not in originals:
+            originals.add(archived)
             yield archived
 
 

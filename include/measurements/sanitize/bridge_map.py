@@ -49,8 +49,8 @@ class BridgeMap:
 
     def find(self, address: Address | None, fingerprint: str | None) -> Bridge | None:
         """By address, else by fingerprint (any case)."""
-        found = self._by_address.get(address) if address else None
-        return found or (self._by_fingerprint.get(fingerprint.lower()) if fingerprint else None)
+        bridge = self._by_address.get(address) if address else None
+        return bridge or (self._by_fingerprint.get(fingerprint.lower()) if fingerprint else None)
 
 
 def parse_map(text: bytes) -> BridgeMap:

@@ -32,7 +32,7 @@ class Explanation:
     touched: tuple[Touched, ...]
 
     def as_dict(self) -> dict[str, Any]:
-        return {"file": self.file, **self.verdict.encode(), "fields": [one._asdict() for one in self.touched]}
+        return {"file": self.file, **self.verdict.encode(), "fields": [touch._asdict() for touch in self.touched]}
 
     def lines(self) -> list[str]:
         """For people."""
@@ -43,7 +43,7 @@ class Explanation:
             f"document {bad.document}: bytes {bad.offset} to {bad.offset + bad.size}: {bad.error}"
             for bad in verdict.bad_documents
         ]
-        fields = [f"document {one.document}: {one.path}: {one.rule}" for one in self.touched]
+        fields = [f"document {touch.document}: {touch.path}: {touch.rule}" for touch in self.touched]
         held = [f"held for {verdict.held_at}"] if verdict.held_at else []
         truncated = ["truncated: the last document lacks its end mark"] if verdict.truncated else []
         return [head, counts, *held, *truncated, *bad, *fields]

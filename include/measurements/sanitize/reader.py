@@ -148,14 +148,14 @@ class Reader:
         try:
             process.ask(question)
             while True:
-                answer = process.next_line(max(0.0, at.until - time.monotonic()))
-                if "verdict" in answer:
-                    return checked_verdict(answer["verdict"])
-                if "touched" in answer and touched is not None:
-                    touched.append(_checked_touch(answer["touched"]))
-                if "fault" in answer:
-                    self._raise_fault(answer["fault"])
-                at.note(answer, self.settings.document_s)
+                message = process.next_line(max(0.0, at.until - time.monotonic()))
+                if "verdict" in message:
+                    return checked_verdict(message["verdict"])
+                if "touched" in message and touched is not None:
+                    touched.append(_checked_touch(message["touched"]))
+                if "fault" in message:
+                    self._raise_fault(message["fault"])
+                at.note(message, self.settings.document_s)
         except ChildTimedOut:
             self._end()
             return _Died("time", at.document)
@@ -194,13 +194,13 @@ class Reader:
     def _take_out(self, out: str) -> None:
         """Copy what it made into a file of ours: it may still have its own file open."""
         source = os.open(self._box / out, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-        with os.fdopen(source, "rb") as made:
+        with os.fdopen(source, "rb") as result:
             if not stat.S_ISREG(os.fstat(source).st_mode):
                 raise ChildRefused("the process in the sandbox made no file", hint="look at the report by hand")
             _remove(self.work / out)
             target = os.open(self.work / out, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
             with os.fdopen(target, "wb") as ours:
-                shutil.copyfileobj(made, ours, _COPY_BYTES)
+                shutil.copyfileobj(result, ours, _COPY_BYTES)
         _remove(self._box / out)
 
     def _end(self) -> None:

@@ -48,8 +48,8 @@ class ReportSecrets:
 
     def find(self, line: Line) -> Bridge | None:
         """The mapped bridge of which the line has a half, or that was found beside such a half."""
-        found = self.bridges.find(line.address, line.fingerprint)
-        return found or (self._aliases.get(line.address) if line.address else None)
+        bridge = self.bridges.find(line.address, line.fingerprint)
+        return bridge or (self._aliases.get(line.address) if line.address else None)
 
     def learn_beside(self, lines: Iterable[Line], bridge: Bridge | None) -> None:
         """All halves of these lines are secret; addresses are other addresses of `bridge`."""

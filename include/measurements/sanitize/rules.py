@@ -146,7 +146,7 @@ class Rules:
             self._read_logs(entry, prefix, None)
             return entry
         lines = [line for text in given if (line := parse_line(text))]
-        bridge = next((found for line in lines if (found := self.known.find(line))), None)
+        bridge = next((mapped for line in lines if (mapped := self.known.find(line))), None)
         if bridge is None:
             self.known.refuse_unmapped(lines, prefix + ("bridge_address" if given[0] else "input"))
         self._learn(lines, bridge, given)

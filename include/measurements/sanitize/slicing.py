@@ -75,19 +75,19 @@ class _Slicer:
                 else:
                     self._fill()
                 continue
-            if found := self._slice(cut, ended=True):
-                yield found
+            if next_slice := self._slice(cut, ended=True):
+                yield next_slice
         ended = bool(_END.search(self._buffer[max(self._start, len(self._buffer) - 64) :]))
-        if found := self._slice(len(self._buffer), ended=ended):
-            yield found
+        if next_slice := self._slice(len(self._buffer), ended=ended):
+            yield next_slice
 
     def _slice(self, cut: int, *, ended: bool) -> Slice | None:
         offset, piece = self._offset, self._take(cut)
-        found = _slice(offset, piece, ended=ended)
-        if found is None or found.size <= self._max:
-            return found
-        sha1 = hashlib.sha1(found.content, usedforsecurity=False).hexdigest()
-        return found._replace(content=b"", kind="oversized", sha1=sha1)
+        piece_slice = _slice(offset, piece, ended=ended)
+        if piece_slice is None or piece_slice.size <= self._max:
+            return piece_slice
+        sha1 = hashlib.sha1(piece_slice.content, usedforsecurity=False).hexdigest()
+        return piece_slice._replace(content=b"", kind="oversized", sha1=sha1)
 
     def _next_cut(self) -> int | None:
         """Where the current piece ends: after `...`, before the next `---`. None where more must be read."""
