@@ -10,6 +10,7 @@ _KILLS = ("tests/crash/test_outbox_kills.py",)
 _COUNTS = ("tests/stack/test_measurements_stage_counts.py",)
 _MIGRATIONS = ("tests/stack/test_database_migrations.py",)
 _PRODUCERS = ("tests/unit/log/test_idempotent_producers.py",)
+_APPENDED_IDS = ("tests/unit/audit/test_appended_ids.py",)
 
 MUTANTS = [
     Mutant(
@@ -64,7 +65,7 @@ MUTANTS = [
     ),
     Mutant(
         "a resync finds what is in folder and archive once", "spool/audit/appended_ids.py",
-        " and offset not in seen", "", _RECOVERY,
+        " and offset not in seen", "", _APPENDED_IDS,
     ),
     Mutant(
         "a repetition is answered whatever the limits are by now", "spool/log/stream_log.py",
