@@ -50,10 +50,36 @@ def test_every_path_that_a_page_names_exists(page):
     assert absent == set()
 
 
-def test_the_readme_is_short_and_shows_a_picture():
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert len(text.splitlines()) < 150
-    assert "![" in text
+def test_the_readme_shows_a_picture():
+    assert "![" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"])
+def test_a_page_that_everybody_reads_is_short(name):
+    assert len((ROOT / name).read_text(encoding="utf-8").splitlines()) < 150
+
+
+def test_every_page_and_picture_of_docs_is_linked_from_another():
+    linked = {
+        (page.parent / target).resolve()
+        for page in PAGES
+        for target in re.findall(r"\]\(([^)#\s]+)", page.read_text(encoding="utf-8"))
+        if "://" not in target
+    }
+    kept = [*ROOT.glob("docs/**/*.md"), *ROOT.glob("docs/**/*.png"), *ROOT.glob("docs/**/*.svg")]
+    alone = [path for path in kept if path not in linked and path.parent not in linked]
+    assert [path.relative_to(ROOT).as_posix() for path in alone] == []
+
+
+def test_every_runbook_is_found_by_what_a_person_sees():
+    folder = ROOT / "docs" / "runbooks"
+    listed = set(re.findall(r"\]\(([\w-]+\.md)\)", (folder / "README.md").read_text(encoding="utf-8")))
+    assert listed == {path.name for path in folder.glob("*.md")} - {"README.md"}
+
+
+def test_every_decision_has_a_number_of_its_own():
+    numbers = [path.name[:4] for path in (ROOT / "docs" / "decisions").glob("*.md")]
+    assert sorted(numbers) == [f"{number:04d}" for number in range(1, len(numbers) + 1)]
 
 
 def test_every_make_target_that_a_page_names_exists():
