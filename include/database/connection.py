@@ -34,8 +34,15 @@ UPGRADE_HINT = "run `python -m include.database upgrade` (make up does it)"
 
 
 def engine(connect: Connect) -> Engine:
-    """An engine whose connections `connect` opens; each is closed when its transaction ends."""
-    return create_engine("mysql+mysqldb://", creator=connect, poolclass=NullPool, isolation_level="READ COMMITTED")
+    """An engine whose connections `connect` opens; each speaks UTF-8 and is closed when its transaction ends."""
+
+    def opened() -> Any:
+        connection = connect()
+        # A hook's connection has what the client library was built with.
+        connection.set_character_set("utf8mb4")
+        return connection
+
+    return create_engine("mysql+mysqldb://", creator=opened, poolclass=NullPool, isolation_level="READ COMMITTED")
 
 
 def database_from_environment() -> Engine:

@@ -130,7 +130,8 @@ def test_a_change_and_its_event_are_both_committed_or_neither(database: Engine, 
 
 
 def test_an_event_arrives_with_all_its_parts(database: Engine, spool: RememberingSpool) -> None:
-    whole = Event(b"\x00\xff", b"\x00k", "id-1", "changed", "/source", 1_700_000_000_123, (("a", b"\xff"), ("b", None)))
+    extra = (("a", b"\xff"), ("ü", None))
+    whole = Event(b"\x00\xff", b"\x00k", "id-\u2603", "changed.\u0444", "/\U0001f409", 1_700_000_000_123, extra)
     with transaction(database) as connection:
         put(connection, STREAM, [whole, Event(b"bare")], source="/default")
     drained(database, spool)
@@ -140,6 +141,20 @@ def test_an_event_arrives_with_all_its_parts(database: Engine, spool: Rememberin
     assert spool.events[1].source == "/default"
     assert spool.events[1].id
     assert spool.events[1].time_ms > 0
+
+
+def test_texts_survive_whatever_character_set_the_connections_are_opened_with(
+    database: Engine, connect: Connect, spool: RememberingSpool
+) -> None:
+    def opened() -> Any:
+        connection = connect()
+        connection.set_character_set("latin1")
+        return connection
+
+    with transaction(engine(opened)) as connection:
+        put(connection, STREAM, [Event(b"1", id="\u2603", type="\u0444")], source="\U0001f409")
+    drained(database, spool)
+    assert (spool.events[0].id, spool.events[0].type, spool.events[0].source) == ("\u2603", "\u0444", "\U0001f409")
 
 
 def test_an_event_the_stream_would_refuse_ends_the_transaction(database: Engine, spool: RememberingSpool) -> None:
