@@ -8,6 +8,7 @@ with the machine would be wrong with each of them: the run ends, nothing is judg
 from __future__ import annotations
 
 import errno
+import os
 
 # No space, quota, descriptors or memory; a disk that fails, is read-only or has gone away.
 MACHINE_ERRNOS = frozenset(
@@ -29,3 +30,8 @@ MACHINE_ERRNOS = frozenset(
 def is_machine_fault(error: BaseException) -> bool:
     """True for MemoryError and for an OSError whose number says that the machine cannot do it now."""
     return isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in MACHINE_ERRNOS)
+
+
+def without_path(error: OSError) -> str:
+    """What the system says, without the path: a name that was not sanitized may give away what is in it."""
+    return f"{os.strerror(error.errno or 0)} ({type(error).__name__})"

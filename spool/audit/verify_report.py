@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from spool.errors import VerifyFailed
+from spool.names import LogName
 
 
 class VerifyRow(NamedTuple):
@@ -65,6 +66,6 @@ def demand_green(reports: Sequence[VerifyReport]) -> None:
     red = [row for report in reports for row in report.rows if not row.is_green]
     if red:
         raise VerifyFailed(
-            "; ".join(f"{row.stream}/{row.log}: {row.evidence}" for row in red),
+            "; ".join(f"{LogName(row.stream, row.log)}: {row.evidence}" for row in red),
             hint="run `verify --full` for the exact count; docs/alarms.md says what each means",
         )

@@ -8,6 +8,7 @@ from spool.cli.composition import parts
 from spool.cli.options import add_config_option, add_stream_option, log_id
 from spool.command_line import Output, Verb
 from spool.command_line.options import number_from_0
+from spool.names import LogName
 from spool.replay.rewind import RewindPlan, plan_rewind, rewind
 
 
@@ -36,7 +37,7 @@ def _run(options: argparse.Namespace, output: Output) -> int:
 
 def _sentence(plan: RewindPlan, *, dry_run: bool) -> str:
     verb = "would go" if dry_run else "goes"
-    text = f"{plan.stream}/{plan.log} {verb} on at offset {plan.to_offset:,} (segment {plan.to_segment})"
+    text = f"{LogName(plan.stream, plan.log)} {verb} on at offset {plan.to_offset:,} (segment {plan.to_segment})"
     if plan.again:
         text += f"; {plan.again:,} events come again, as generation {plan.generation}"
     if plan.skipped:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from spool.errors import CorruptRecord, LetterRefused
+from spool.event import Position
 from spool.kafka.topic_reader import partitions_of, read_committed
 from spool.replay.checkpoint import Checkpoint, CheckpointKey, CheckpointReader, Checkpoints
 from spool.replay.deliveries import Delivery, decode_delivery
@@ -54,7 +55,7 @@ class LetterEffects:
         CorruptRecord where a note of this log cannot be read; KafkaUnavailable.
         """
         key = CheckpointKey(self._settings.stream(stream).topic, stream, log)
-        name = f"{stream}/{log}/{offsets.start}"
+        name = str(Position(stream, log, offsets.start))
         checkpoint = self._checkpoints.read(key)
         if checkpoint is None:
             raise LetterRefused(f"{name}: nothing of its log was delivered", hint="`stats` shows how far replay is")

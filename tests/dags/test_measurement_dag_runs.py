@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from datetime import UTC, datetime
 
 import pytest
 import yaml
@@ -50,12 +51,13 @@ def database():
 
 @pytest.fixture
 def run(database):
-    def run_dag(dag_id, **conf):
+    def run_dag(dag_id, at=None, **conf):
+        """A run of its own; of one moment the same run, cleared before."""
         dag = DagBag(str(REPOSITORY / "dags" / f"{dag_id}_dag.py")).dags[dag_id]
         for task in dag.tasks:
             # A retry would only make the test wait.
             task.retries = 0
-        return dag.test(run_conf=conf)
+        return dag.test(run_conf=conf, logical_date=at)
 
     return run_dag
 
@@ -252,3 +254,19 @@ def test_what_leaves_the_tasks_names_no_report(run, place):
         rows = session.query(XComModel).filter_by(dag_id=done.dag_id, run_id=done.run_id).all()
         left = json.dumps([XComModel.deserialize_value(row) for row in rows])
     assert "yamloo" not in left
+
+
+def test_tasks_that_are_cleared_and_run_again_change_nothing(run, place):
+    state, client, counts, store = place
+    staged = state / "staging/north/b1" / REPORT
+    staged.parent.mkdir(parents=True)
+    staged.write_text(TEXT)
+    moment = datetime(2026, 1, 1, tzinfo=UTC)
+    for dag_id in ("measurements_import", "measurements_publish"):
+        first = run(dag_id, at=moment)
+        emitted, rows, entries = list(types(client)), dict(counts.rows), dict(store.measurements)
+        again = run(dag_id, at=moment)
+        assert first.state == again.state == "success"
+        assert (types(client), counts.rows, store.measurements) == (emitted, rows, entries)
+        assert first.logical_date == again.logical_date == moment
+    assert (state / "imported/north/b1" / REPORT).exists()

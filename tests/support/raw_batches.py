@@ -13,6 +13,8 @@ from include.counts.ledger import StageLedger
 from include.counts.stage_count import StageCount
 from include.measurements import batch_manifest
 from include.measurements.sanitize import config, pipeline
+from include.measurements.sanitize.bridge_map import parse_map
+from include.measurements.sanitize.secret_forms import Secrets
 from include.measurements.sanitize.settle import Report
 from include.measurements.state_folders import StateFolders
 
@@ -21,6 +23,7 @@ HASHED = "5f702e8a307c5030f5fd4d560a8a25126039cc24"
 BRIDGE_MAP = {"1.2.3.4:8980": {"fingerprint": FINGERPRINT, "distributor": "https", "transport": "obfs3"}}
 SECRETS = ("1.2.3.4", FINGERPRINT, FINGERPRINT.lower())
 
+_FORMS = Secrets.of(parse_map(json.dumps(BRIDGE_MAP).encode()))
 HEADER = """---
 options: [-f, bridges.txt]
 probe_asn: AS3269
@@ -34,6 +37,12 @@ test_name: {test}
 
 def report(*entries: str, test: str = "tcp_connect") -> bytes:
     return (HEADER.format(test=test) + "".join(f"---\n{entry}\n...\n" for entry in entries)).encode()
+
+
+def holds_secret(content: bytes) -> bool:
+    """Whether a secret of BRIDGE_MAP stands there, plainly or in one of its forms."""
+    plain = any(secret.encode() in content for secret in SECRETS)
+    return plain or _FORMS.redact_bytes(content) is not content
 
 
 @dataclass
@@ -97,10 +106,10 @@ class RawBatches:
         return count
 
     def leaked(self, *folders: str) -> list[str]:
-        """Files below these folders in which a secret stands."""
+        """Files below these folders in which a secret stands, in whatever form it is found."""
         return [
             str(file)
             for folder in folders
             for file in (self.state / folder).rglob("*")
-            if file.is_file() and any(secret.encode() in file.read_bytes() for secret in SECRETS)
+            if file.is_file() and holds_secret(file.read_bytes())
         ]

@@ -9,7 +9,6 @@ One bad batch never stops another: what is wrong with it is noted here, and the 
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -28,7 +27,7 @@ from include.measurements.collect.errors import (
     TransferFailed,
     TransferRefused,
 )
-from include.measurements.machine_faults import is_machine_fault
+from include.measurements.machine_faults import is_machine_fault, without_path
 from spool.errors import SpoolError, TransientError
 
 LOGGER = logging.getLogger(__name__)
@@ -66,10 +65,8 @@ class BatchFailures:
         except OSError as error:
             if is_machine_fault(error):
                 raise
-            # Without the path: a name that was not sanitized may give away what is in it.
-            message = f"{os.strerror(error.errno or 0)} ({type(error).__name__})"
             hint = "see docs/runbooks/collector-refuses.md; nothing was deleted"
-            self.note(what, BatchUnreadable(message, hint=hint))
+            self.note(what, BatchUnreadable(without_path(error), hint=hint))
 
     def note(self, what: str, error: SpoolError) -> None:
         LOGGER.error("%s/%s: %s: %s", self._collector, what, type(error).__name__, error)

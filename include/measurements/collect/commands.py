@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +19,7 @@ from include.counts.ledger import StageLedger
 from include.measurements import batch_manifest
 from include.measurements.collect import announcements, composition, config
 from include.measurements.collect.errors import HostRefused, SyncCancelled
-from include.measurements.machine_faults import is_machine_fault
+from include.measurements.machine_faults import is_machine_fault, without_path
 from spool.command_line import Output, Verb
 from spool.command_line.exit_codes import worst
 from spool.errors import SettingsError, SpoolError
@@ -67,9 +66,8 @@ def _apart(defects: list[Exception]) -> Iterator[None]:
     except OSError as error:
         if is_machine_fault(error):
             raise
-        # Without the path: a name that was not sanitized may give away what is in it.
-        message = f"{os.strerror(error.errno or 0)} ({type(error).__name__})"
-        raise HostRefused(message, hint="look at the host's folders below the state folder") from None
+        hint = "look at the host's folders below the state folder"
+        raise HostRefused(without_path(error), hint=hint) from None
     except MemoryError:
         raise
     except Exception as error:  # noqa: BLE001  the other hosts have their turn before the command ends with it

@@ -165,3 +165,14 @@ def test_sets_are_written_in_one_order() -> None:
 def test_what_yaml_cannot_carry_is_refused() -> None:
     with pytest.raises(BadDocument, match="cannot_write"):
         dump({"pair": [("a", "b")]})
+
+
+def test_a_tag_that_another_loader_would_execute_executes_nothing(tmp_path: Path) -> None:
+    marker = tmp_path / "marker"
+    content = f"a: !!python/object/apply:os.mkdir ['{marker}']\n".encode()
+    with pytest.raises(BadDocument) as bad:
+        load(content, DocumentLimits())
+    assert bad.value.reason == "tag"
+    assert not marker.exists()
+    yaml.load(content, Loader=yaml.UnsafeLoader)  # shows that this text can execute
+    assert marker.exists()
