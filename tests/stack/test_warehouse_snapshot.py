@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from include.warehouse.config import Table, Unit
 from include.warehouse.errors import SnapshotBroken, SnapshotDiffers, TableRefused, TypeRefused
 from include.warehouse.snapshot.pipeline import copy_unit
 from include.warehouse.snapshot.units import demand_all, each_unit
+from include.warehouse.source.snapshot_pair import TRIES, snapshot_pair
 from include.warehouse.source.snapshot_transaction import SnapshotTransaction
 from include.warehouse.source.table_shape import table_shape
 from include.warehouse.sync import Sync, sync_unit
@@ -87,6 +89,25 @@ def test_a_snapshot_is_one_state_of_all_tables_of_its_group_while_writers_go_on(
         assert sorted(target.rows("berlin", table, ["id", "amount"])) == database.execute(
             f"SELECT id, amount FROM {table} ORDER BY id"
         )
+
+
+def test_two_connections_in_one_state_are_found_and_one_in_another_state_is_never_taken(
+    database: SourceDatabase, mariadb_source: Server
+) -> None:
+    database.execute("CREATE TABLE t (id INT PRIMARY KEY)")
+    with snapshot_pair(database.connect) as pair:
+        assert pair.second is not None
+        assert pair.second.binlog_position == pair.first.binlog_position != ""
+    opened = itertools.count(1)
+
+    def connect() -> object:
+        """A transaction between any two connections."""
+        database.execute("INSERT INTO t VALUES (%s)", (next(opened),))
+        return database.connect()
+
+    with snapshot_pair(connect) as pair:
+        assert pair.second is None
+    assert next(opened) == 2 * TRIES + 1
 
 
 def test_rows_beyond_max_allowed_packet_come_by_themselves_and_whole(

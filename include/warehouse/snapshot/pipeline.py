@@ -2,8 +2,8 @@
 One unit (a table, or the tables of a group) of one installation, whole:
 
     1. prune      what a killed load left behind
-    2. open       one snapshot for all tables of the unit, with its GTID position
-    3. per table  shape and types; survey; what it adds up to; load beside what readers see; compare the sums
+    2. open       one snapshot for all tables of the unit, with its GTID position; if possible on two connections
+    3. per table  shape and types; survey; load beside what readers see, and what it adds up to; compare the sums
     4. publish    all tables of the unit with their records, in one transaction: readers see the old rows or the new
     5. expire     snapshots beyond those that are kept
 
@@ -15,7 +15,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from include.database.connection import Connect
@@ -25,6 +27,7 @@ from include.warehouse.errors import SnapshotDiffers
 from include.warehouse.snapshot.progress import Meter, Report, log_progress
 from include.warehouse.snapshot.table_plan import TablePlan, plan_table
 from include.warehouse.source.csv_rows import csv_rows
+from include.warehouse.source.snapshot_pair import SnapshotPair, snapshot_pair
 from include.warehouse.source.snapshot_transaction import SnapshotTransaction
 from include.warehouse.source.source_digest import source_digest
 from include.warehouse.source.survey import Survey, survey_table
@@ -78,11 +81,11 @@ def copy_unit(
     for table in unit.tables:
         target.prune_unfinished(unit.installation, table)
     publications, copied = [], []
-    with SnapshotTransaction(connect) as source:
+    with snapshot_pair(connect) as pair:
         failpoints.reach("warehouse.snapshot.opened")
         for table in unit.tables:
-            plan = plan_table(config, unit.installation, table, source, target.limits)
-            publication, result = _load_table(plan, source, target, snapshot, report)
+            plan = plan_table(config, unit.installation, table, pair.first, target.limits)
+            publication, result = _load_table(plan, pair, target, snapshot, report)
             publications.append(publication)
             copied.append(result)
     target.publish(publications)
@@ -93,13 +96,15 @@ def copy_unit(
 
 
 def _load_table(
-    plan: TablePlan, source: SnapshotTransaction, target: WarehouseTarget, snapshot: str, report: Report
+    plan: TablePlan, pair: SnapshotPair, target: WarehouseTarget, snapshot: str, report: Report
 ) -> tuple[Publication, TableCopied]:
     started = time.monotonic()
+    source = pair.first
     survey = survey_table(source, plan.shape.name, plan.target.columns)
-    sums = source_digest(source, plan.shape.name, survey.columns)
     meter = Meter(str(plan.target), survey.rows, report)
-    staged = _load(plan, source, target, snapshot, survey, meter)
+    with _summed(pair, plan, survey) as sums_made:
+        staged = _load(plan, source, target, snapshot, survey, meter)
+        sums = sums_made()
     failpoints.reach("warehouse.snapshot.loaded")
     verify(staged, sums, target)
     failpoints.reach("warehouse.snapshot.verified")
@@ -113,6 +118,18 @@ def _load_table(
         record.installation, record.table, snapshot, record.taken_at, record.gtid, record.rows, record.rejected,
         survey.rejected_by, survey.replaced_by, round(time.monotonic() - started, 3),
     )  # fmt: skip
+
+
+@contextmanager
+def _summed(pair: SnapshotPair, plan: TablePlan, survey: Survey) -> Iterator[Callable[[], Digest]]:
+    """Yields what returns the sums: made before the block, or on the second connection during it."""
+    if pair.second is None:
+        sums = source_digest(pair.first, plan.shape.name, survey.columns)
+        yield lambda: sums
+        return
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        running = thread.submit(source_digest, pair.second, plan.shape.name, survey.columns)
+        yield running.result
 
 
 def _load(

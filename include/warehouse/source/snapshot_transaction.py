@@ -37,10 +37,12 @@ class SnapshotTransaction:
 
     taken_at   the server's clock, `2026-11-25 09:30:00.123456` in UTC
     gtid       the GTID position of the snapshot; empty where the server keeps no binary log
+    binlog_position   the same as file and position, such as `binlog.000007:4711`
     """
 
     taken_at: str
     gtid: str
+    binlog_position: str
 
     def __init__(self, connect: Connect) -> None:
         self._connect = connect
@@ -92,7 +94,9 @@ class SnapshotTransaction:
         place: dict[bytes | None, bytes | None] = dict(self.rows("SHOW STATUS LIKE 'binlog_snapshot_%'"))  # type: ignore[arg-type]
         (now,) = self.row("SELECT UTC_TIMESTAMP(6)")
         self.taken_at = _text(now)
-        self.gtid = self._gtid(_text(place.get(b"Binlog_snapshot_file")), _text(place.get(b"Binlog_snapshot_position")))
+        file, position = _text(place.get(b"Binlog_snapshot_file")), _text(place.get(b"Binlog_snapshot_position"))
+        self.binlog_position = f"{file}:{position}" if file else ""
+        self.gtid = self._gtid(file, position)
 
     def _gtid(self, file: str, position: str) -> str:
         if not file:
