@@ -43,9 +43,9 @@ def render(dags: Iterable[Any]) -> str:
         by_feature[feature_of(dag)].append(dag)
     chapters = {feature: dags for feature, dags in by_feature.items() if dags}
     parts = [HEAD, _overview([dag for dags in chapters.values() for dag in dags])]
-    for feature, found in chapters.items():
+    for feature, feature_dags in chapters.items():
         parts.append(f"## {feature}\n")
-        parts.extend(_section(dag) for dag in found)
+        parts.extend(_section(dag) for dag in feature_dags)
     return "\n".join(parts).rstrip() + "\n"
 
 

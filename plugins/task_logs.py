@@ -51,7 +51,7 @@ class StoredOrLocalLogs(S3RemoteLogIO):
     def _read_local(self, relative_path: str, error: Exception) -> tuple[list[str], list[str]]:
         path = Path(self.base_log_folder) / relative_path
         # The triggerer's part of a log is beside it, under a longer name.
-        files = sorted(one for one in path.parent.glob(f"{path.name}*") if one.is_file() and one.stat().st_size)
+        files = sorted(entry for entry in path.parent.glob(f"{path.name}*") if entry.is_file() and entry.stat().st_size)
         line = (
             f"The object store does not answer ({type(error).__name__}: {error}). "
             + ("What follows is on the local disk." if files else "This log is in it, or was never written.")

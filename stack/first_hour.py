@@ -102,8 +102,8 @@ def _minutes(histories: list[DagHistory], now: datetime) -> str:
     return f"{(now - min(begun)) // timedelta(minutes=1) if begun else 0} minutes"
 
 
-def _count(number: int, one: str, more: str) -> str:
-    return f"{number or 'no'} {one if number == 1 else more}"
+def _count(number: int, singular: str, more: str) -> str:
+    return f"{number or 'no'} {singular if number == 1 else more}"
 
 
 def main() -> int:

@@ -97,14 +97,14 @@ def _look(pid: int) -> _Process | None:
     return _Process(state, int(parent), int(group), int(session), started=int(fields[19]))
 
 
-def _postgres(place: Place, found: list[int]) -> list[int]:
+def _postgres(place: Place, pids: list[int]) -> list[int]:
     """PostgreSQL writes over its environment; its pid file says who it is."""
     try:
         pid = int(place.path("postgres", "data", "postmaster.pid").read_text().split()[0])
         command = Path(f"/proc/{pid}/cmdline").read_bytes()
     except (OSError, ValueError, IndexError):
         return []
-    return [pid] if str(place.path("postgres")).encode() in command and pid not in found else []
+    return [pid] if str(place.path("postgres")).encode() in command and pid not in pids else []
 
 
 def end(place: Place, wait_s: float = 20.0) -> int:

@@ -29,8 +29,8 @@ def _show(options: argparse.Namespace, output: Output) -> int:
 
 def _open(options: argparse.Namespace, output: Output) -> int:
     with _books(options) as books:
-        found = [open_one for book in books for open_one in book.unsettled()]
-    rows = [{**open_one._asdict(), "day": open_one.day.isoformat()} for open_one in found]
+        unsettled = [open_one for book in books for open_one in book.unsettled()]
+    rows = [{**open_one._asdict(), "day": open_one.day.isoformat()} for open_one in unsettled]
     output.table(rows, empty="whatever went in has come out")
     return 0
 

@@ -67,22 +67,22 @@ def resync(
         known = spool.last_of(stream, producer_name(installation, stream))
         # Behind the drain's position, so that a log of any length costs what was appended since.
         begins = LogName(stream, state.log or known.log)
-        found = Counter(appended_ids(begins, state.next_offset, known.log))
-        ids, waiting = _appended(database, stream, found)
+        appended = Counter(appended_ids(begins, state.next_offset, known.log))
+        ids, waiting = _appended(database, stream, appended)
         if not dry_run and not batches.resync(state, known, ids):
             raise _busy(stream)
     return ResyncPlan(stream, known.log, state.sequence, known.sequence, waiting, len(ids))
 
 
-def _appended(database: Engine, stream: str, found: Counter[str]) -> tuple[list[int], int]:
+def _appended(database: Engine, stream: str, appended: Counter[str]) -> tuple[list[int], int]:
     """The rows whose event is in a log, and how many rows there are. Of rows with one event id, the first."""
     mine = select(OUTBOX.c.id, OUTBOX.c.event_id).where(OUTBOX.c.stream == stream).order_by(OUTBOX.c.id)
     with transaction(database) as connection:
         rows = connection.execute(mine).all()
     ids = []
     for row_id, event_id in rows:
-        if found[event_id]:
-            found[event_id] -= 1
+        if appended[event_id]:
+            appended[event_id] -= 1
             ids.append(row_id)
     return ids, len(rows)
 

@@ -45,8 +45,12 @@ def _planned(sync: Sync, target: str, unit: Unit) -> list[dict[str, object]]:
     with SnapshotTransaction(source_of(sync, unit.installation)) as source:
         for table in unit.tables:
             plan = plan_table(sync.config, unit.installation, table, source, limits)
-            found = survey_table(source, plan.shape.name, plan.target.columns)
-            counts = {"rows": found.rows, "rejected": found.rejected, "replaced": sum(found.replaced_by.values())}
+            surveyed = survey_table(source, plan.shape.name, plan.target.columns)
+            counts = {
+                "rows": surveyed.rows,
+                "rejected": surveyed.rejected,
+                "replaced": sum(surveyed.replaced_by.values()),
+            }
             rows.append(
                 {"installation": unit.installation, "table": table, "columns": len(plan.target.columns), **counts}
             )

@@ -212,10 +212,10 @@ class WarehouseConfig:
         names = [installation] if installation else sorted(self.file.installations)
         if installation:
             self.installation(installation)
-        found = [unit for name in names for unit in self._units_of(name) if not table or table in unit.tables]
-        if table and not found:
+        units = [unit for name in names for unit in self._units_of(name) if not table or table in unit.tables]
+        if table and not units:
             raise SettingsError(f"no installation has a table {table!a}", hint=f"known are {_listed(self.file.tables)}")
-        return found
+        return units
 
     def _units_of(self, installation: str) -> list[Unit]:
         groups: dict[str, list[str]] = {}

@@ -72,12 +72,12 @@ def _labels(folder: Path) -> Iterator[str]:
 
 
 def _read(path: Path) -> Mapping[str, Any]:
-    found: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    return found
+    words_by_page: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return words_by_page
 
 
 def _find(words: Mapping[str, Any], key: str) -> str | None:
-    found: Any = words
+    word: Any = words
     for part in key.split("."):
-        found = found.get(part) if isinstance(found, Mapping) else None
-    return found if isinstance(found, str) else None
+        word = word.get(part) if isinstance(word, Mapping) else None
+    return word if isinstance(word, str) else None

@@ -73,11 +73,11 @@ class _Verification:
         now = TopicNow(topic_id_of(self._kafka, topic), partitions_of(self._kafka, topic))
         names = self._archive.logs(self._stream.name)
         begun = {name: self._guarded(partial(self._begin, name, checkpoints, now)) for name in names}
-        logs = {name.log: one for name, one in begun.items() if isinstance(one, LogEvidence)}
+        logs = {name.log: log_evidence for name, log_evidence in begun.items() if isinstance(log_evidence, LogEvidence)}
         reading = DeliveriesReading(topic, self._stream.name, checkpoints, now, logs)
         reading.read(self._kafka, settings.deliveries_topic, notes_end)
         foreign = add_records(self._kafka, topic, now.ends, logs) if full else 0
-        rows = tuple(self._row(name, one, full) for name, one in begun.items())
+        rows = tuple(self._row(name, log_evidence, full) for name, log_evidence in begun.items())
         for row in rows:
             self._alarm(row)
         if self._unreachable is not None:

@@ -199,13 +199,13 @@ class UnitRequeue:
 
     def _events(self, edits: Mapping[int, bytes]) -> list[Event]:
         """Of all members in their order. LetterRefused where a letter of the group is missing."""
-        found = []
+        events = []
         for offset in self._unit:
             is_own = offset == self._letter.position.offset
             position = Position(self._stream, self._first.log, offset)
             letter = self._letter if is_own else read_letter(self._store, self._root, position)
-            found.append(event_of(letter, edits.get(offset)))
-        return found
+            events.append(event_of(letter, edits.get(offset)))
+        return events
 
     def _outcome(self, state: LetterState) -> Outcome:
         place = state.requeued_at + self._letter.position.offset - state.first

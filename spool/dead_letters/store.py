@@ -122,10 +122,11 @@ class StoreDeadLetters:
 
     def _letters(self, listed: Sequence[ObjectInfo]) -> tuple[Letter, ...]:
         with ThreadPoolExecutor(_READERS) as readers:
-            read = [one for one in readers.map(self._read, listed) if one is not None]
-        states = self._states_of([one for one in read if isinstance(one, DeadLetter)])
+            read = [letter for letter in readers.map(self._read, listed) if letter is not None]
+        states = self._states_of([letter for letter in read if isinstance(letter, DeadLetter)])
         return tuple(
-            one if isinstance(one, Letter) else _line(one, states.get(self._states.key(_unit_of(one)))) for one in read
+            letter if isinstance(letter, Letter) else _line(letter, states.get(self._states.key(_unit_of(letter))))
+            for letter in read
         )
 
     def _read(self, listed: ObjectInfo) -> DeadLetter | Letter | None:
@@ -141,7 +142,7 @@ class StoreDeadLetters:
 
     def _states_of(self, read: Sequence[DeadLetter]) -> dict[str, LetterState | CorruptRecord]:
         """By their keys; one listing for each log of the page."""
-        units = sorted({_unit_of(one) for one in read})
+        units = sorted({_unit_of(letter) for letter in read})
         states: dict[str, LetterState | CorruptRecord] = {}
         for _, group in groupby(units, key=lambda first: first[:2]):
             of_log = list(group)

@@ -52,7 +52,7 @@ def _encode_batch(columns: RecordColumns, rows: Column, headers: Bytes, fixed: C
     between[:-1, header_width:] = fronts[1:]
     ends = np.arange(0, between.size, between.shape[1]) + header_width
     ends[:-1] += front_bytes[1:]
-    made, data = between.tobytes(), columns.data
+    encoded, data = between.tobytes(), columns.data
     pieces = [fronts[0, : front_bytes[0]].tobytes()]
     # The loop over every event of the archive: two slices each, and nothing else.
     for body_at, body_end, made_at, made_end in zip(
@@ -62,7 +62,7 @@ def _encode_batch(columns: RecordColumns, rows: Column, headers: Bytes, fixed: C
         ends.tolist(),
         strict=True,
     ):
-        pieces += (data[body_at:body_end], made[made_at:made_end])
+        pieces += (data[body_at:body_end], encoded[made_at:made_end])
     batch = _batch(b"".join(pieces), event_count, base_ms, int(time_ms.max()))
     return StoredBatch(partition, batch, event_count, int(columns.offset[rows[0]]), int(columns.offset[rows[-1]]))
 

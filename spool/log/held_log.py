@@ -180,18 +180,18 @@ class HeldLog:
     def _resumed(self, state: LockState, size: int) -> LockState:
         """A holder died behind the synced end: sync what is there, adopt whole commits, cut the rest."""
         beyond = self.segment.read(state.synced_end, size)
-        found = scan(beyond, 0, Expected(self._tag, state.next_offset, state.next_commit))
-        if found.holes:
+        scanned = scan(beyond, 0, Expected(self._tag, state.next_offset, state.next_commit))
+        if scanned.holes:
             return self._recovered(None)
-        if found.end < len(beyond):
-            self._disk.truncate(self.segment.descriptor, state.synced_end + found.end)
+        if scanned.end < len(beyond):
+            self._disk.truncate(self.segment.descriptor, state.synced_end + scanned.end)
         try:
             self._disk.sync_data(self.segment.descriptor)
         except OSError:
             return self._closed_as_failed(state)
-        first_commit_ns = state.first_commit_ns or (boottime_ns() if found.commits else 0)
+        first_commit_ns = state.first_commit_ns or (boottime_ns() if scanned.commits else 0)
         state = state._replace(
-            synced_end=state.synced_end + found.end, next_offset=found.next_offset, next_commit=found.next_commit,
+            synced_end=state.synced_end + scanned.end, next_offset=scanned.next_offset, next_commit=scanned.next_commit,
             first_commit_ns=first_commit_ns,
         )  # fmt: skip
         self.note(state)

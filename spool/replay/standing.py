@@ -95,12 +95,18 @@ class Standings:
 
     def reasons(self) -> dict[str, str]:
         """Why logs did not go on, by their names: errors, and waits for a predecessor."""
-        errors = {self._subject(log): str(one.error) for log, one in self._logs.items() if one.error is not None}
+        errors = {
+            self._subject(log): str(standing.error)
+            for log, standing in self._logs.items()
+            if standing.error is not None
+        }
         return {**{self._subject(log): reason for log, reason in self.waiting.items()}, **errors}
 
     def raise_worst(self) -> None:
         """The most urgent error of all logs, naming every log that has one; nothing if there is none."""
-        errors = {self._subject(log): one.error for log, one in self._logs.items() if one.error is not None}
+        errors = {
+            self._subject(log): standing.error for log, standing in self._logs.items() if standing.error is not None
+        }
         if errors:
             raise worst(errors)
 
@@ -121,7 +127,7 @@ def urgency(error: BaseException) -> int:
 
 def worst(errors: Mapping[str, Exception]) -> Exception:
     """The most urgent of several errors; where there are more, its message also names the others."""
-    name = min(errors, key=lambda one: urgency(errors[one]))
+    name = min(errors, key=lambda subject: urgency(errors[subject]))
     error = errors[name]
     others = [f"{other}: {what}" for other, what in errors.items() if other != name]
     if others and isinstance(error, SpoolError):

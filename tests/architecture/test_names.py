@@ -1,6 +1,8 @@
 """Names that would break something, or say nothing."""
 
+import ast
 import importlib.metadata
+import re
 import subprocess
 import sys
 
@@ -10,7 +12,8 @@ from tests.support.airflow_home import REPOSITORY
 
 ROOMS = ("spool", "include", "plugins", "dags", "stack")
 SAYS_NOTHING = {"utils", "helpers", "manager", "data", "info", "misc"}
-LINES_MAX = 400
+SAYS_NOTHING_AS_A_VARIABLE = {"found", "made", "one"}
+LINES_MAX = 300
 
 
 def python_files(*folders):
@@ -36,6 +39,27 @@ def test_no_file_of_plugins_is_called_like_an_installed_package():
 
 def test_names_tell_something():
     assert stems() & SAYS_NOTHING == set()
+
+
+def bound_names(path):
+    text = path.read_text()
+    if not re.search(rf"\b(?:{'|'.join(SAYS_NOTHING_AS_A_VARIABLE)})\b", text):
+        return
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id, node.lineno
+        elif isinstance(node, ast.arg):
+            yield node.arg, node.lineno
+
+
+def test_a_variable_says_what_it_holds():
+    silent = [
+        f"{path.relative_to(REPOSITORY)}:{line}: {name}"
+        for path in python_files(*ROOMS)
+        for name, line in bound_names(path)
+        if name in SAYS_NOTHING_AS_A_VARIABLE
+    ]
+    assert silent == []
 
 
 def test_config_holds_data_only():

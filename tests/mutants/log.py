@@ -282,7 +282,7 @@ MUTANTS = [
     ),
     Mutant(
         "half a commit of a killed process is cut", "spool/log/held_log.py",
-        "            self._disk.truncate(self.segment.descriptor, state.synced_end + found.end)\n", "            pass\n",
+        "            self._disk.truncate(self.segment.descriptor, state.synced_end + scanned.end)\n", "            pass\n",
         _LOG,
     ),
     Mutant(

@@ -57,7 +57,7 @@ MUTANTS = [
     ),
     Mutant(
         "a resync counts how often an event is in the log", "include/outbox/resync.py",
-        "            found[event_id] -= 1\n", "", _RECOVERY,
+        "            appended[event_id] -= 1\n", "", _RECOVERY,
     ),
     Mutant(
         "a resync reads the archive", "spool/audit/appended_ids.py",

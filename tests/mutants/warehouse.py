@@ -77,7 +77,7 @@ MUTANTS = [
     Mutant(
         "what killed loads left is removed",
         "include/warehouse/target/duckdb_target.py",
-        "            removed = sorted(found - named)\n",
+        "            removed = sorted(present - named)\n",
         "            removed: list[str] = []\n",
         _KILLS,
     ),

@@ -38,14 +38,14 @@ class DropFolder:
 
     def batches(self) -> list[str]:
         try:
-            found = [entry.name for entry in self._folder.iterdir()]
+            entries = [entry.name for entry in self._folder.iterdir()]
         except (FileNotFoundError, NotADirectoryError, PermissionError) as error:
             raise DirectoryUnread(
                 f"the drop folder {self._folder} cannot be listed: {error.strerror}",
                 hint="correct `folder` in config/collectors.yml, create it, or let this user read it",
             ) from error
         # A hidden marker is one that is still being written.
-        markers = [name for name in found if name.endswith((MANIFEST_SUFFIX, READY_SUFFIX)) and name[0] != "."]
+        markers = [name for name in entries if name.endswith((MANIFEST_SUFFIX, READY_SUFFIX)) and name[0] != "."]
         names = {marker.rpartition(".")[0] for marker in markers}
         return sorted(name for name in names if os.path.lexists(self._folder / name))
 

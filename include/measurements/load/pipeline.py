@@ -48,9 +48,9 @@ def postprocess(folders: StateFolders, ledger: StageLedger, emit: Emit, limit: L
     """Every report of `staging` is in `reports` or errored/ when it returns, but for the limit."""
 
     def act(report: str) -> MeasurementReportPostprocessed:
-        made = prepared_file.make(folders.path("staging", report), folders.prepared_path(report))
-        test_name = str(made.header["test_name"])
-        return MeasurementReportPostprocessed(report, documents=made.entry_count, test_name=test_name)
+        prepared = prepared_file.make(folders.path("staging", report), folders.prepared_path(report))
+        test_name = str(prepared.header["test_name"])
+        return MeasurementReportPostprocessed(report, documents=prepared.entry_count, test_name=test_name)
 
     with folders.alone("measurements"):
         return stage.run(POSTPROCESS, act, folders, ledger, emit, limit)

@@ -55,13 +55,13 @@ def make(report: Path, prepared: Path) -> Prepared:
     temporary = temporary_path(prepared)
     try:
         with temporary.open("wb") as file:
-            made = _write(report, file)
+            written = _write(report, file)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(prepared)
     finally:
         temporary.unlink(missing_ok=True)
-    return made
+    return written
 
 
 def _write(report: Path, file: BinaryIO) -> Prepared:

@@ -62,13 +62,13 @@ def sanitized_again(originals: Mapping[str, Path], work: Path, sanitize: Sanitiz
     return {report: _result(StateFolders(state), report, said) for report in originals}
 
 
-def _result(made: StateFolders, report: str, said: str) -> SanitizedAgain:
+def _result(sanitized: StateFolders, report: str, said: str) -> SanitizedAgain:
     results = []
-    if (staged := made.path("staging", report)).is_file():
+    if (staged := sanitized.path("staging", report)).is_file():
         results.append(SanitizedAgain(report, staged, None))
-    for place in made.held_as(report):
-        kind: HeldKind = "quarantine" if place.is_relative_to(made.root / "quarantine") else "errored"
-        results.append(SanitizedAgain(report, place, Held(kind, made.reasons.read(place))))
+    for place in sanitized.held_as(report):
+        kind: HeldKind = "quarantine" if place.is_relative_to(sanitized.root / "quarantine") else "errored"
+        results.append(SanitizedAgain(report, place, Held(kind, sanitized.reasons.read(place))))
     if len(results) != 1:
         raise RestoreRefused(
             f"the sanitizer made {len(results)} reports of {report!a}: {said}",

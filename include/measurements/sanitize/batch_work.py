@@ -82,12 +82,12 @@ class BatchWork:
     @classmethod
     def begun(cls, folders: StateFolders, raw: Path) -> list[Self]:
         """Those that are not finished, sorted."""
-        found = []
+        batches = []
         for note in sorted((folders.root / "sanitizing").glob(f"*/*/{_MANIFEST}")):
             batch = Batch(note.parent.parent.name, note.parent.name)
             place = raw / batch.collector / batch.name
-            found.append(cls(batch, note.parent, place, json.loads(note.read_bytes())))
-        return found
+            batches.append(cls(batch, note.parent, place, json.loads(note.read_bytes())))
+        return batches
 
     def paths(self) -> list[str]:
         return sorted(self.manifest)

@@ -54,15 +54,17 @@ class Held:
 def find(folders: StateFolders, what: str) -> list[Held]:
     """Held reports whose reason, name, or path below the state folder is `what`; NoSuchMeasurementReport if none is."""
     held = [_held(folders, place) for place in folders.held()]
-    found = [
-        one for one in held if what in (one.reason, one.report, one.shown, f"{one.kind}/{one.reason}/{one.report}")
+    chosen = [
+        report
+        for report in held
+        if what in (report.reason, report.report, report.shown, f"{report.kind}/{report.reason}/{report.report}")
     ]
-    if not found and not list((folders.root / "raw").glob(f"*/{_PREFIX}*")):
-        known = sorted({one.reason for one in held})
+    if not chosen and not list((folders.root / "raw").glob(f"*/{_PREFIX}*")):
+        known = sorted({report.reason for report in held})
         raise NoSuchMeasurementReport(
             f"nothing is held as {what!a}", hint=f"reasons with reports: {', '.join(known) or 'none'}"
         )
-    return found
+    return chosen
 
 
 def redrive(folders: StateFolders, held: list[Held], emit: Emit) -> int:
@@ -74,16 +76,16 @@ def redrive(folders: StateFolders, held: list[Held], emit: Emit) -> int:
     stamp = time.strftime("%Y%m%dt%H%M%S", time.gmtime())
     stuck: list[Held] = []
     with folders.alone("sanitize"):
-        for one in held:
-            target = _target(folders, one, stamp)
+        for held_report in held:
+            target = _target(folders, held_report, stamp)
             if os.path.lexists(target):
-                stuck.append(one)
+                stuck.append(held_report)
                 continue
-            rename_durably(one.place, target)
+            rename_durably(held_report.place, target)
             failpoints.reach("sanitize.redrive.moved")
-            folders.reasons.remove(one.place)
-            remove_empty_folders(one.place.parent, keep=folders.root / one.kind)
-            emit(MeasurementReportRedriven(one.shown, reason=one.reason, to=one.source))
+            folders.reasons.remove(held_report.place)
+            remove_empty_folders(held_report.place.parent, keep=folders.root / held_report.kind)
+            emit(MeasurementReportRedriven(held_report.shown, reason=held_report.reason, to=held_report.source))
             failpoints.reach("sanitize.redrive.emitted")
         _write_manifests(folders.root / "raw")
     if stuck:
@@ -95,10 +97,10 @@ def redrive(folders: StateFolders, held: list[Held], emit: Emit) -> int:
     return len(held)
 
 
-def _target(folders: StateFolders, one: Held, stamp: str) -> Path:
-    if one.source in PUBLISHABLE:
-        return folders.path(one.source, one.report)
-    collector, _, rest = one.report.partition("/")
+def _target(folders: StateFolders, held_report: Held, stamp: str) -> Path:
+    if held_report.source in PUBLISHABLE:
+        return folders.path(held_report.source, held_report.report)
+    collector, _, rest = held_report.report.partition("/")
     old_batch, _, path = rest.partition("/")
     # Its old batch is in the name: two batches may hold the same path.
     name = f"{_PREFIX}{stamp}-{old_batch.removeprefix(_PREFIX)[:80]}"

@@ -46,18 +46,18 @@ def dump(value: Any) -> bytes:
     return text
 
 
-def equal(one: Any, other: Any) -> bool:
+def equal(first: Any, second: Any) -> bool:
     """The same types and values, order of keys included; a NaN equals a NaN."""
-    if type(one) is not type(other):
+    if type(first) is not type(second):
         return False
-    if isinstance(one, dict):
-        return len(one) == len(other) and all(
-            equal(a, b) and equal(one[a], other[b]) for a, b in zip(one, other, strict=True)
+    if isinstance(first, dict):
+        return len(first) == len(second) and all(
+            equal(a, b) and equal(first[a], second[b]) for a, b in zip(first, second, strict=True)
         )
-    if isinstance(one, list | tuple):
-        return len(one) == len(other) and all(map(equal, one, other))
+    if isinstance(first, list | tuple):
+        return len(first) == len(second) and all(map(equal, first, second))
     # Only a NaN differs from itself.
-    return bool(one == other or (one != one and other != other))
+    return bool(first == second or (first != first and second != second))
 
 
 def _order(value: object) -> tuple[str, str]:

@@ -40,18 +40,18 @@ class Digest(NamedTuple):
 
 def differences(source: Digest, target: Digest) -> list[str]:
     """One sentence for each part that both sides state and that differs; empty when they agree."""
-    found = (
+    sentences = (
         [] if source.rows == target.rows else [f"rows: {source.rows:,} in the source, {target.rows:,} in the target"]
     )
     for name, expected in source.columns.items():
         loaded = target.columns.get(name)
         if loaded is None:
-            found.append(f"{name}: missing in the target")
+            sentences.append(f"{name}: missing in the target")
             continue
         for part, here, there in zip(ColumnDigest._fields, expected, loaded, strict=True):
             if here != there and here is not None and there is not None:
-                found.append(f"{name}: {part} is {here} in the source, {there} in the target")
-    return found
+                sentences.append(f"{name}: {part} is {here} in the source, {there} in the target")
+    return sentences
 
 
 def exact(value: object) -> str | None:

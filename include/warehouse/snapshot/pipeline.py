@@ -150,9 +150,9 @@ def _load(
 
 def verify(staged: Staged, sums: Digest, target: WarehouseTarget) -> None:
     """SnapshotDiffers, naming every difference, unless the staged rows add up to what the source's snapshot does."""
-    if found := differences(sums, target.digest(staged)):
+    if differing := differences(sums, target.digest(staged)):
         raise SnapshotDiffers(
-            f"{staged.table}: the rows that were loaded are not those of the snapshot: {'; '.join(found)}",
+            f"{staged.table}: the rows that were loaded are not those of the snapshot: {'; '.join(differing)}",
             hint="nothing was published; docs/runbooks/warehouse.md says what to look at",
         )
 

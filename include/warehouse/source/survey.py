@@ -48,11 +48,11 @@ def survey_table(snapshot: SnapshotTransaction, table: str, columns: Sequence[Ma
         *(f"MAX(LENGTH({column.plain or column.value}))" for column in measured),
     ]
     row = snapshot.row(f"SELECT {', '.join(selected)} FROM {quoted(table)}")
-    found = iter([int(value or 0) for value in row])
-    total, rejected_rows = next(found), next(found)
-    rejected_by = {column.name: next(found) for column in rejecting}
-    replaced_by = {column.name: next(found) for column in replacing}
-    lengths = {column.name: next(found) for column in measured}
+    counts = iter([int(value or 0) for value in row])
+    total, rejected_rows = next(counts), next(counts)
+    rejected_by = {column.name: next(counts) for column in rejecting}
+    replaced_by = {column.name: next(counts) for column in replacing}
+    lengths = {column.name: next(counts) for column in measured}
     idle = {name for name, count in {**rejected_by, **replaced_by}.items() if not count}
     return Survey(
         total - rejected_rows,

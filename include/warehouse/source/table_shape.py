@@ -52,8 +52,8 @@ def table_shape(snapshot: SnapshotTransaction, name: str) -> TableShape:
     return TableShape(name, columns, key)
 
 
-def _demand_transactions(name: str, found: list[Values]) -> None:
-    kind, engine, transactions = found[0] if found else (None, None, None)
+def _demand_transactions(name: str, rows: list[Values]) -> None:
+    kind, engine, transactions = rows[0] if rows else (None, None, None)
     if engine is not None and (transactions != b"YES" or kind == b"SEQUENCE"):
         raise TableRefused(
             f"{name}: tables of the engine {_text(engine)} have no snapshot",

@@ -32,8 +32,8 @@ def key_difference(files: DuckdbFiles, table: TargetTable, source: Path, target:
     key = ", ".join(name(column) for column in table.key)
     here, there = (f"SELECT {key} FROM {parquet(file)}" for file in (source, target))
     lines = [
-        _lines(files, table.key_columns, f"{one} EXCEPT {other}", limit)
-        for one, other in ((here, there), (there, here))
+        _lines(files, table.key_columns, f"{first} EXCEPT {second}", limit)
+        for first, second in ((here, there), (there, here))
     ]
     (source_count, source_lines), (target_count, target_lines) = lines
     return KeyDifference(source_lines, target_lines, source_count, target_count)

@@ -165,8 +165,8 @@ class DuckdbTarget:
             self._catalog.change(change)
             named = {row.place for row in self._catalog.rows()}
             named |= {place for place in superseded if not is_old(place)}
-            found = {str(path.relative_to(self._folder)) for path in folder.glob("*.p*")}
-            removed = sorted(found - named)
+            present = {str(path.relative_to(self._folder)) for path in folder.glob("*.p*")}
+            removed = sorted(present - named)
             for place in removed:
                 (self._folder / place).unlink(missing_ok=True)
                 failpoints.reach("warehouse.duckdb.file_removed")
