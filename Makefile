@@ -28,16 +28,19 @@ demo: setup  ## the main job: events through a killed Kafka, counted at the end
 	@$(PYTHON) -m stack.demo
 
 # Workers of a run of all tests. They wait more than they compute, so there are more than this project's two cores.
-WORKERS = 3
+WORKERS = 4
+# Of tests that compute: each worker more collects all tests once more.
+QUICK_WORKERS = 2
 
-test: setup lint types  ## everything that CI checks
+test: setup  ## everything that CI checks
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync lint types
 	$(PYTEST) -q -n $(WORKERS)
 
 test-quick: setup  ## what needs no services: under 90 s
-	$(PYTEST) -q -n $(WORKERS) tests/unit tests/architecture tests/crash -m "not stack"
+	$(PYTEST) -q -n $(QUICK_WORKERS) tests/unit tests/architecture tests/crash -m "not stack"
 
 test-long: setup  ## every series whole, of which `make test` plays a third; writes docs/test-long.md
-	$(PYTHON) -m tests.long_series --workers $(WORKERS)
+	$(PYTHON) -m tests.long_series --workers $(QUICK_WORKERS)
 
 test-unit: setup  ## unit tests and architecture, no services
 	$(PYTEST) -q tests/unit tests/architecture
