@@ -20,7 +20,7 @@ from include.database.errors import DatabaseRefused, DatabaseUnavailable, Schema
 from spool.errors import SettingsError, SpoolError
 
 Connect = Callable[[], Any]
-"""Opens a DB-API connection of mysqlclient: the provider's hook, or `connect_to`."""
+"""Opens a DB-API connection of mysqlclient: `connect_to`, `connect_with`, or the provider's hook."""
 
 URI_VARIABLE = "SPILLWAY_DATABASE_URI"
 URI_FORM = "mysql://user:password@host:3306/database"
@@ -56,8 +56,7 @@ def connect_to(url: str, *, read_timeout_s: int = READ_TIMEOUT_S) -> Connect:
     """
     Connections to `mysql://user:password@host:port/database`; SettingsError for what is no such URL.
 
-    With `?unix_socket=/path` behind it, the host and port are not used. A server that is silent for `read_timeout_s`
-    while an answer is due counts as away.
+    With `?unix_socket=/path` behind it, the host and port are not used.
     """
     parts = urlsplit(url)
     try:
@@ -68,22 +67,25 @@ def connect_to(url: str, *, read_timeout_s: int = READ_TIMEOUT_S) -> Connect:
         # The text itself may hold a password.
         raise SettingsError("not the URL of a MariaDB", hint=URI_FORM)
     socket = {name: value for name, value in parse_qsl(parts.query) if name == "unix_socket"}
+    names = {"user": parts.username or "", "password": parts.password or "", "database": parts.path.strip("/")}
+    decoded = {name: unquote(value) for name, value in names.items()}
+    return connect_with(host=parts.hostname, port=port, **decoded, **socket, read_timeout_s=read_timeout_s)
+
+
+def connect_with(*, read_timeout_s: int = READ_TIMEOUT_S, **options: object) -> Connect:
+    """
+    Connections with these options of MySQLdb.connect, and with a limit on every wait.
+
+    A server that is silent for `read_timeout_s` while an answer is due counts as away.
+    """
 
     def connect() -> Any:
         import MySQLdb
 
-        return MySQLdb.connect(
-            host=parts.hostname,
-            port=port,
-            user=unquote(parts.username or ""),
-            password=unquote(parts.password or ""),
-            database=unquote(parts.path.strip("/")),
-            connect_timeout=CONNECT_TIMEOUT_S,
-            read_timeout=read_timeout_s,
-            write_timeout=READ_TIMEOUT_S,
-            charset="utf8mb4",
-            **socket,
-        )
+        limits = {
+            "connect_timeout": CONNECT_TIMEOUT_S, "read_timeout": read_timeout_s, "write_timeout": READ_TIMEOUT_S,
+        }  # fmt: skip
+        return MySQLdb.connect(**options, **limits, charset="utf8mb4")
 
     return connect
 

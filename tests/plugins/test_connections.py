@@ -1,10 +1,13 @@
 """Clients come from Airflow's connections, are made without a request, and what is missing is said with its name."""
 
 import json
+import socket
 
 import pytest
 
-from plugins.connections import engine, host_folders, kafka, store
+from include.database import connection as database_connection
+from include.database.errors import DatabaseUnavailable
+from plugins.connections import engine, host_folders, kafka, mariadb, store
 from spool.errors import SettingsError
 from spool.store.s3_store import client_config
 
@@ -100,3 +103,22 @@ def test_no_error_repeats_the_secret(connections):
     with pytest.raises(SettingsError) as missing:
         store.object_store()
     assert "the-secret" not in f"{missing.value} {missing.value.hint}"
+
+
+@pytest.mark.parametrize("answers", [False, True], ids=["refused", "silent"])
+def test_a_database_that_is_away_or_silent_is_noticed_in_bounded_time(connections, monkeypatch, answers):
+    monkeypatch.setattr(database_connection, "CONNECT_TIMEOUT_S", 1)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        app = {"conn_type": "mysql", "host": "127.0.0.1", "port": server.getsockname()[1], "schema": "app"}
+        connections(mariadb_app={**app, "login": "spillway", "password": "s3cret"})
+        if not answers:
+            server.close()
+        with pytest.raises(DatabaseUnavailable) as raised, database_connection.transaction(mariadb.database()):
+            pass
+    assert "s3cret" not in str(raised.value)
+
+
+def test_a_database_without_a_connection_is_named(connections, monkeypatch):
+    monkeypatch.delenv("AIRFLOW_CONN_MARIADB_APP", raising=False)
+    with pytest.raises(SettingsError, match="mariadb_app is not defined"):
+        mariadb.database()
