@@ -47,6 +47,10 @@ def csv(*lines: str) -> Produce:
     return produce
 
 
+def csv_at_once(*lines: str) -> Produce:
+    return lambda write: write("".join(f"{line}\n" for line in lines).encode())
+
+
 def record(snapshot: str, rows: int, table: TargetTable = TABLE, gtid: str = "1-1-1") -> SnapshotRecord:
     return SnapshotRecord(table.installation, table.name, snapshot, "2026-11-25 09:00:00.0", rows, 0, gtid, "", "sha")
 
@@ -135,6 +139,16 @@ def test_csv_that_does_not_fit_the_columns_is_refused_and_leaves_nothing(target:
     with pytest.raises(WarehouseRefused):
         target.load(TABLE, NEW, csv('1,"good",1', line))
     assert rows(target) == [("1", "old", "1.00")]
+
+
+def test_a_row_of_many_megabytes_needs_no_multiple_of_the_memory(target: WarehouseTarget) -> None:
+    """The fixture's DuckDB has 256 MB; buffers of sixteen lines, as it takes by itself for a pipe, would not fit."""
+    body = MappedColumn("body", "longtext", "text", "`body`", "VARCHAR", "VARCHAR(2000000) UTF8", nullable=True)
+    table = TargetTable("berlin", "letters", (ID, body), ("id",))
+    length = 20 * 1024 * 1024 if target.limits.text_characters is None else target.limits.text_characters
+    lines = [f'{number},"{"x" * size}"' for number, size in enumerate((length, 1))]
+    staged = target.load(table, OLD, csv_at_once(*lines), longest_line=length + 8)
+    assert target.digest(staged).columns["body"].characters == length + 1
 
 
 def test_the_digest_says_what_the_staged_rows_add_up_to(target: WarehouseTarget) -> None:

@@ -19,8 +19,8 @@ from include.warehouse.column_types.mapped_column import MappedColumn
 from include.warehouse.target.duckdb_catalog import literal, name
 from include.warehouse.target.port import Produce
 
-# DuckDB's default and the least that it is given; it keeps some buffers of 16 times this.
-_LINE_BYTES = 2 * 1024 * 1024
+# DuckDB's defaults, and the least that it is given. For a longer line it would take a buffer of 16; two are enough.
+_LINE_BYTES, _BUFFER_BYTES = 2 * 1024 * 1024, 32 * 1024 * 1024
 PIPE_SUFFIX = ".pipe"
 _THREAD_POLL_S = 0.05
 # Digits that a sum of so many rows may need besides those of its values.
@@ -142,7 +142,7 @@ def _read_csv(pipe: Path, columns: Sequence[MappedColumn], line_bytes: int) -> s
     return (
         f"read_csv({literal(str(pipe))}, columns = {{{types}}}, auto_detect = false, header = false, delim = ',', "
         "quote = '\"', escape = '\"', new_line = '\\n', nullstr = '', allow_quoted_nulls = false, strict_mode = true, "
-        f"parallel = false, max_line_size = {line_bytes})"
+        f"parallel = false, max_line_size = {line_bytes}, buffer_size = {max(2 * line_bytes, _BUFFER_BYTES)})"
     )
 
 
