@@ -81,5 +81,8 @@ def test_an_installation_that_fails_is_named_at_the_end_and_the_others_are_copie
 def test_one_installation_can_be_chosen_and_an_unknown_one_is_named(run, client, caplog):
     done = run(installation="lisbon", table="participants")
     assert (done.state, client.copied) == ("success", ["lisbon"])
-    assert run(installation="paris").state == "failed"
+    unknown = run(installation="paris")
+    assert (unknown.state, tasks(unknown)["name_failed"]) == ("failed", "upstream_failed"), (
+        "nothing was chosen to be named"
+    )
     assert "known are berlin, lisbon, madrid" in caplog.text
