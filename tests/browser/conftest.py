@@ -23,7 +23,7 @@ DAGS = sorted(path.stem.removesuffix("_dag") for path in (REPOSITORY / "dags").g
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        item.add_marker(pytest.mark.timeout(1200))  # the first test pays for the start of the stack
+        item.add_marker(pytest.mark.timeout(1800))  # the first test pays for the start of the stack
 
 
 @pytest.fixture(scope="session")
