@@ -42,7 +42,7 @@ from plugins.tasks import log_files
             items={"type": "string", "pattern": "^/"},
             minItems=1,
             maxItems=100,
-            description="Absolute paths or wildcards below an allowed root, one a line.",
+            description="Absolute paths or wildcards below an allowed root, one per line.",
         ),
         "stream": stream_param("machine_logs", "The stream to append to."),
         "max_events": Param(
