@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from spool.clock import now_ms
-from spool.errors import NotOwner, OperatorNeeded
+from spool.errors import NotOwner, OperatorNeeded, SpoolError
 from spool.format.segment_index import ArchivedSegment
 from spool.kafka.transactional_producer import KafkaSink
 from spool.names import LogName
@@ -49,7 +49,7 @@ class Claim:
         stored = around.checkpoints.read(self._key)
         marker = read_marker(around.archive.store, around.archive.root, self._key)
         self._refuse_another_kafka(stored, marker)
-        checkpoint = self._compared(stored or self._first_checkpoint(first_segment()))
+        checkpoint = self._compared(stored, stored or self._first_checkpoint(first_segment()))
         commit(checkpoint._replace(instance=around.instance, skipped=()))
         if marker is None:
             put_marker(around.archive.store, around.archive.root, self._key, around.cluster)
@@ -75,7 +75,7 @@ class Claim:
         name, cluster = self._around.subject(self._log), self._around.cluster
         if checkpoint is None:
             topic = self._around.settings.checkpoint_topic
-            raise kafka_replaced(self._around, self._log, f"the checkpoint of {name} is gone from {topic}")
+            raise self._contradiction(None, f"the checkpoint of {name} is gone from {topic}")
         if marker.cluster_id != cluster.id:
             raise kafka_replaced(
                 self._around, self._log, f"{name} was delivered into cluster {marker.cluster_id}, this is {cluster.id}"
@@ -94,7 +94,7 @@ class Claim:
             )
         return Checkpoint(next=first.first_offset, segment=first.segment)
 
-    def _compared(self, checkpoint: Checkpoint) -> Checkpoint:
+    def _compared(self, stored: Checkpoint | None, checkpoint: Checkpoint) -> Checkpoint:
         around = self._around
         contradictions = around.ledger.contradictions_at(self._key, checkpoint)
         if own := contradictions.pop(self._key, ""):
@@ -104,12 +104,24 @@ class Claim:
                 raise held_up(around.subject(self._log), str(LogName(key.stream, key.log)), what)
         look = compare_deliveries(around.kafka, around.settings.deliveries_topic, self._key, checkpoint)
         if look.what:
-            raise kafka_replaced(around, self._log, look.what)
+            raise self._contradiction(stored, look.what)
         return checkpoint._replace(
             topic_id=around.cluster.target.topic_id or checkpoint.topic_id,
             checked_end=look.end,
             checked_next=look.next,
         )
+
+    def _contradiction(self, stored: Checkpoint | None, what: str) -> SpoolError:
+        """
+        What it means that deliveries or marker know more than the checkpoint in hand: NotOwner where another instance
+        has fenced us and gone on since we read it, as the checkpoint of now shows; otherwise a lost one.
+        """
+        if self._around.checkpoints.read(self._key) != stored:
+            return NotOwner(
+                f"{self._around.subject(self._log)} was taken by another instance while it was compared",
+                hint="it goes on there; the next scheduled run tries again",
+            )
+        return kafka_replaced(self._around, self._log, what)
 
 
 def kafka_replaced(around: Surroundings, log: str, what: str) -> OperatorNeeded:

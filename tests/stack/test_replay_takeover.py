@@ -11,9 +11,10 @@ import pytest
 from confluent_kafka import Producer
 
 from spool.dead_letters.letters import letters
-from spool.errors import OperatorNeeded
+from spool.errors import NotOwner, OperatorNeeded
 from spool.event import Event
 from spool.intake.client import SpoolClient
+from spool.replay import claim
 from spool.replay.checkpoint import Checkpoint, CheckpointKey, CheckpointReader, encode_checkpoint
 from tests.support.replay_world import World, assert_whole, go_on, wait_until_stopped
 
@@ -66,6 +67,23 @@ def test_one_that_slept_past_its_transaction_finishes_by_itself(world):
     go_on(child)
     assert child.wait(240) == 0, (world.folder / "child.log").read_text()
     assert_whole(world, 400)
+
+
+@pytest.mark.parametrize("compared", ["compare_deliveries", "read_marker"])
+def test_one_that_is_overtaken_while_it_compares_gives_way_without_an_alarm(world, monkeypatch, compared):
+    world.segments([100, 100])
+    original = getattr(claim, compared)
+
+    def overtaken(*arguments):
+        monkeypatch.setattr(claim, compared, original)
+        World(world.folder, world.bootstrap, world.name).replayer("other").drain()
+        return original(*arguments)
+
+    monkeypatch.setattr(claim, compared, overtaken)
+    with pytest.raises(NotOwner):
+        world.drain()
+    assert "kafka_replaced" not in {name for name, _subject in world.alarms.now}
+    assert_whole(world, 200)
 
 
 def test_a_topic_made_anew_between_two_transactions_stops_the_log_before_anything_is_committed(world):
