@@ -10,10 +10,12 @@ from dataclasses import asdict
 from typing import Any
 
 from spool.cli.composition import Parts, parts
-from spool.cli.options import add_config_option, add_stream_option
+from spool.cli.options import add_config_option, add_stream_option, log_id
 from spool.command_line import Output, Verb
 from spool.command_line.options import seconds, whole_number
-from spool.errors import SpoolError
+from spool.errors import SettingsError, SpoolError
+from spool.names import LogName
+from spool.replay.release import plan_release, release
 from spool.replay.replayer import Replayer, ReplaySummary
 from spool.replay.streams import drain_streams, most_urgent
 from spool.settings import StreamSettings
@@ -29,11 +31,18 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         "--instance", default=None, metavar="NAME", help="a stable name takes over at once after a kill"
     )
     parser.add_argument("--dry-run", action="store_true", help="only print the plan; changes nothing")
+    parser.add_argument(
+        "--release", type=log_id, default=None, metavar="LOG",
+        help="replay nothing; let this log begin before the one it continues is delivered (with --stream, --reason)",
+    )  # fmt: skip
+    parser.add_argument("--reason", default="", help="why a log is released; kept in its checkpoint")
 
 
 def _run(options: argparse.Namespace, output: Output) -> int:
     built = parts(options)
     built.kafka()  # no thread is started without a Kafka
+    if options.release is not None:
+        return _release(built, options, output)
     streams = built.streams(options.stream)
     if options.dry_run:
         return _print_plan(built, streams, options, output)
@@ -48,6 +57,25 @@ def _run(options: argparse.Namespace, output: Output) -> int:
         _print_summary(output, name, summary)
     if drained.errors:
         raise _one_of(drained.errors, output)
+    return 0
+
+
+def _release(built: Parts, options: argparse.Namespace, output: Output) -> int:
+    if options.stream is None:
+        raise SettingsError("--release needs the stream of its log", hint="name it: --stream NAME")
+    stream, store, kafka = built.settings.stream(options.stream), built.store(), built.kafka()
+    if options.dry_run:
+        plan = plan_release(built.settings, stream, store, kafka, log=options.release)
+    else:
+        plan = release(
+            built.settings, stream, store, kafka, built.alarm_book(store), log=options.release, reason=options.reason
+        )
+    verb = "would begin" if options.dry_run else "begins"
+    output.result(
+        {**plan._asdict(), "dry_run": options.dry_run},
+        f"{LogName(plan.stream, plan.log)} {verb} at offset {plan.first_offset:,}, though log {plan.predecessor} is "
+        f"delivered to offset {plan.delivered_to:,} only; what that still brings will come later than its successor",
+    )
     return 0
 
 

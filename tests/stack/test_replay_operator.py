@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 from confluent_kafka import TopicPartition
@@ -12,6 +13,7 @@ from spool.dead_letters.letters import letters
 from spool.errors import LogGap, OperatorNeeded, SettingsError, TopicRefused, VerifyFailed
 from spool.event import Event
 from spool.intake.client import SpoolClient
+from spool.replay.release import plan_release, release
 from spool.replay.rewind import plan_rewind, rewind
 from spool.store.keys import segment_key
 from tests.support.replay_world import World, assert_whole
@@ -232,8 +234,6 @@ def test_a_successor_waits_until_its_predecessor_is_delivered(world, tmp_path):
     world.append(50)
     world.ship()
     moved = tmp_path / "moved"
-    import shutil
-
     shutil.copytree(world.spool_folder, moved)
     clone = World(tmp_path, world.bootstrap, world.name)
     clone.spool_folder = moved
@@ -244,6 +244,41 @@ def test_a_successor_waits_until_its_predecessor_is_delivered(world, tmp_path):
     world.drain()
     world.drain()
     assert_whole(world, 100, along_after=True)
+
+
+def successor_of_a_lost_host(world: World, tmp_path) -> tuple[str, str]:
+    """The ids of a log whose segment is not in the archive, and of the one that continues it."""
+    world.append(50)
+    world.ship()
+    moved = tmp_path / "moved"
+    shutil.copytree(world.spool_folder, moved)
+    clone = World(tmp_path, world.bootstrap, world.name)
+    clone.spool_folder = moved
+    clone.append(50, start=50)
+    clone.ship()
+    [row] = [row for row in world.replayer().plan() if row.note]
+    lost = row.note.split()[-1]
+    world.store.delete(segment_key(world.settings.root, world.name, lost, 0))
+    return lost, row.log
+
+
+def test_a_successor_of_a_lost_host_is_released_with_a_reason(world, tmp_path):
+    lost, log = successor_of_a_lost_host(world, tmp_path)
+    parts = (world.settings, world.settings.stream(world.name), world.store, world.kafka)
+    for _ in range(2):
+        world.drain()
+    assert world.sequences() == []
+    with pytest.raises(SettingsError, match="needs a reason"):
+        release(*parts, world.alarms, log=log, reason=" ")
+    plan = plan_release(*parts, log=log)
+    assert (plan.predecessor, plan.delivered_to) == (lost, 0)
+    world.drain()
+    assert world.sequences() == []
+    assert release(*parts, world.alarms, log=log, reason="its host burnt down", who="ann") == plan
+    world.drain()
+    assert world.sequences() == list(range(50, 100))
+    with pytest.raises(SettingsError, match="waits for no other log"):
+        release(*parts, world.alarms, log=log, reason="again")
 
 
 def test_verify_sees_a_missing_a_doubled_and_a_misplaced_event(world):
