@@ -1,7 +1,8 @@
-"""The object stores that the contract suite runs on."""
+"""The object stores and the databases that the contract suites run on."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import pytest
 from spool.store.object_store import ObjectStore
 from tests.fakes.folder_store import FolderStore
 from tests.fakes.memory_store import MemoryStore
+from tests.support.exasol import ExasolServer
+from tests.support.exasol_database import ExasolDatabase, of_environment, of_server
 from tests.support.seaweed import Seaweed
 
 
@@ -28,3 +31,29 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
         return FolderStore(tmp_path)
     server: Seaweed = request.getfixturevalue("seaweed")
     return server.store()
+
+
+@pytest.fixture(scope="session")
+def exasol_server() -> Iterator[ExasolDatabase]:
+    """The test server of Exasol's protocol."""
+    with ExasolServer() as server:
+        yield of_server(server)
+
+
+@pytest.fixture(scope="session")
+def real_exasol() -> Iterator[ExasolDatabase]:
+    """The database of EXAHOST, EXAUID, EXAPWD, which holds no warehouse; what the tests make is dropped again."""
+    database = of_environment(os.environ)
+    database.demand_no_warehouse()
+    yield database
+    database.drop_views()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Tests that need a real Exasol are there only where one is named."""
+    if os.environ.get("EXAHOST"):
+        return
+    real = [item for item in items if item.get_closest_marker("real_exasol")]
+    if real:
+        config.hook.pytest_deselected(items=real)
+        items[:] = [item for item in items if item not in real]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from include.warehouse.target.port import (
     WarehouseTarget,
     Write,
 )
+from tests.support.exasol_database import ExasolDatabase
 
 OLD, NEW = "20261125T090000Z", "20261125T100000Z"
 
@@ -28,12 +30,23 @@ AMOUNT = MappedColumn("amount", "decimal(12,2)", "exact", "`amount`", "DECIMAL(1
 TABLE = TargetTable("berlin", "participants", (ID, NAME, AMOUNT), ("id",))
 
 
-@pytest.fixture(params=["duckdb"])
+# The driver leaves the text files that it puts around its pipes to the garbage collector.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+
+@pytest.fixture(params=["duckdb", "exasol", pytest.param("real exasol", marks=pytest.mark.real_exasol)])
 def target(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[WarehouseTarget]:
     """An empty warehouse."""
-    made = DuckdbTarget(tmp_path / "warehouse", memory_mb=256)
-    yield made
-    made.close()
+    if request.param == "duckdb":
+        opened: WarehouseTarget = DuckdbTarget(tmp_path / "warehouse", memory_mb=256)
+        yield opened
+        opened.close()
+    else:
+        database: ExasolDatabase = request.getfixturevalue(
+            "exasol_server" if request.param == "exasol" else "real_exasol"
+        )
+        with database.empty_warehouse() as opened:
+            yield opened
 
 
 def csv(*lines: str) -> Produce:
@@ -61,7 +74,8 @@ def published(target: WarehouseTarget, snapshot: str, *lines: str, table: Target
 
 
 def rows(target: WarehouseTarget, table: TargetTable = TABLE) -> list[tuple[object, ...]]:
-    return sorted(tuple(map(str, row)) for row in target.rows(table.installation, table.name, ["id", "name", "amount"]))
+    selected = target.rows(table.installation, table.name, ["id", "name", "amount"])
+    return sorted((str(number), str(text), f"{Decimal(str(amount)):.2f}") for number, text, amount in selected)
 
 
 def test_an_empty_warehouse_has_no_snapshot(target: WarehouseTarget) -> None:
