@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Mapping
 
 from include.warehouse.column_types.mapped_column import DUCKDB_LIMITS, EXASOL_LIMITS, Limits
-from include.warehouse.config import DuckdbTarget, ExasolTarget, Target
+from include.warehouse.config import DuckdbTarget, ExasolTarget, Target, uri_variable
 from include.warehouse.target.port import WarehouseTarget
 from spool.errors import SettingsError
 
@@ -29,6 +30,15 @@ def limits_of(settings: Target) -> Limits:
     return EXASOL_LIMITS if isinstance(settings, ExasolTarget) else DUCKDB_LIMITS
 
 
-def exasol_from_environment(settings: ExasolTarget) -> WarehouseTarget:
-    """What a command line connects with."""
-    raise SettingsError("the target exasol is not part of this program yet", hint="use the target duckdb")
+def exasol_from_environment(settings: ExasolTarget, environment: Mapping[str, str] = os.environ) -> WarehouseTarget:
+    """What a command line connects with; SettingsError names the variable that is missing or an option of it."""
+    variable = uri_variable(settings.connection)
+    # The driver is imported by those who use it.
+    from include.warehouse.target import exasol_options
+
+    if not (uri := environment.get(variable, "")):
+        raise SettingsError(f"{variable} is not set", hint=exasol_options.URI_FORM)
+    options = exasol_options.of_uri(uri)
+    from include.warehouse.target import exasol_session, exasol_target
+
+    return exasol_target.ExasolTarget(exasol_session.connect_to(options), schema=settings.schema)

@@ -2,6 +2,7 @@
 The warehouse of `config/warehouse.yml` and the sources that it copies.
 
     the connections that the file names     MariaDB; a read-only account is enough
+    the connection of an Exasol target      by plugins/hooks/exasol_hook.py
     variable SPILLWAY_WAREHOUSE             the folder of a DuckDB warehouse, as the file has it
 """
 
@@ -47,10 +48,14 @@ def target(known: WarehouseConfig) -> WarehouseTarget:
 
 
 def exasol(settings: ExasolTarget) -> WarehouseTarget:
-    """By Airflow's connection."""
-    from include.warehouse.open_target import exasol_from_environment
+    """By Airflow's connection; SettingsError, at once, where it is not defined."""
+    connection(settings.connection)
+    from include.warehouse.target.exasol_options import DRIVER_OPTIONS
+    from include.warehouse.target.exasol_target import ExasolTarget as Target
+    from plugins.hooks.exasol_hook import ExasolHook
 
-    return exasol_from_environment(settings)
+    hook = ExasolHook(settings.connection, driver=DRIVER_OPTIONS)
+    return Target(hook.get_conn, schema=settings.schema)
 
 
 def events() -> Emit:

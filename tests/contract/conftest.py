@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,10 +35,22 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
 
 
 @pytest.fixture(scope="session")
-def exasol_server() -> Iterator[ExasolDatabase]:
+def protocol_server() -> Iterator[ExasolServer]:
     """The test server of Exasol's protocol."""
     with ExasolServer() as server:
-        yield of_server(server)
+        yield server
+
+
+@pytest.fixture(scope="session")
+def exasol_server(protocol_server: ExasolServer) -> ExasolDatabase:
+    return of_server(protocol_server)
+
+
+@pytest.fixture(scope="module")
+def driver_leftovers() -> Iterator[None]:
+    """Exasol's driver leaves pipes, and sockets of failed logins, to the garbage collector: here, not elsewhere."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture(scope="session")

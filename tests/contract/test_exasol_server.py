@@ -12,8 +12,10 @@ import pytest
 
 from tests.support.exasol import ExasolServer, Fault
 
-# The driver leaves the text files that it puts around its pipes to the garbage collector.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.usefixtures("driver_leftovers"),
+]
 
 Connect = Callable[..., Any]
 

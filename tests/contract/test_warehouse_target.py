@@ -30,8 +30,10 @@ AMOUNT = MappedColumn("amount", "decimal(12,2)", "exact", "`amount`", "DECIMAL(1
 TABLE = TargetTable("berlin", "participants", (ID, NAME, AMOUNT), ("id",))
 
 
-# The driver leaves the text files that it puts around its pipes to the garbage collector.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.usefixtures("driver_leftovers"),
+]
 
 
 @pytest.fixture(params=["duckdb", "exasol", pytest.param("real exasol", marks=pytest.mark.real_exasol)])

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from include.warehouse.target.exasol_catalog import CURRENT, HISTORY
-from include.warehouse.target.exasol_session import DRIVER_OPTIONS
+from include.warehouse.target.exasol_session import connect_to
 from include.warehouse.target.exasol_target import ExasolTarget
 from tests.support.exasol import ExasolServer
 
@@ -23,9 +23,7 @@ class ExasolDatabase(NamedTuple):
     options: Mapping[str, Any]
 
     def connect(self) -> Any:
-        import pyexasol
-
-        return pyexasol.connect(**{**DRIVER_OPTIONS, "socket_timeout": 120, **self.options})
+        return connect_to({"socket_timeout": 120} | dict(self.options))()
 
     @contextmanager
     def empty_warehouse(self) -> Iterator[ExasolTarget]:

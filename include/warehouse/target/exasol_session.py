@@ -7,28 +7,29 @@ such an order is rolled back with 40001, and the remedy is to run it again.
 
 from __future__ import annotations
 
-import os
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
+import pyexasol
+
 from include.warehouse.errors import WarehouseRefused, WarehouseUnavailable
+from include.warehouse.target.exasol_options import DRIVER_OPTIONS, SOCKET_TIMEOUT_S
 from include.warehouse.target.port import Produce
 from include.warehouse.target.pulled import pulled
 from spool.errors import SpoolError
-
-# The driver reports each connection to its maker unless this is set before it is imported.
-os.environ.setdefault("EXASOL_TELEMETRY_DISABLE", "1")
-
-import pyexasol
 
 T = TypeVar("T")
 Connect = Callable[[], Any]
 """Opens a connection of pyexasol with DRIVER_OPTIONS."""
 
-# Names of tables are quoted; a load may be silent for as long as the source is.
-DRIVER_OPTIONS = {"quote_ident": True, "client_name": "spillway", "socket_timeout": 6 * 3600}
+
+def connect_to(options: Mapping[str, Any]) -> Connect:
+    """Connections with the options of `exasol_options`."""
+    return lambda: pyexasol.connect(**{"socket_timeout": SOCKET_TIMEOUT_S} | dict(options) | DRIVER_OPTIONS)
+
+
 _SESSION = (
     "ALTER SESSION SET NLS_DATE_FORMAT = 'YYYY-MM-DD'",
     "ALTER SESSION SET NLS_TIMESTAMP_FORMAT = 'YYYY-MM-DD HH24:MI:SS.FF6'",

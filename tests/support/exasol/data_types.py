@@ -94,11 +94,12 @@ def sent(value: Any, exasol_type: str) -> Any:
 
 
 def _number(value: Any, precision: int, scale: int) -> Any:
-    if abs(Decimal(value)) >= Decimal(10) ** (36 - scale):
+    number = Decimal(value)
+    if number and number.adjusted() >= 36 - scale:
         raise ExasolError(OVERFLOW, "data exception - numeric value out of range")
     if scale == 0:
         return int(value) if precision <= 18 else str(int(value))
-    text = format(Decimal(value), "f")
+    text = format(number, "f")
     return (text.rstrip("0").rstrip(".") if "." in text else text) or "0"
 
 

@@ -1,0 +1,1 @@
+"""Hooks of providers with what they lack."""
