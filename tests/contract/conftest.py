@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +11,7 @@ import pytest
 from spool.store.object_store import ObjectStore
 from tests.fakes.folder_store import FolderStore
 from tests.fakes.memory_store import MemoryStore
-from tests.support.exasol import ExasolServer
+from tests.support.exasol.server import ExasolServer
 from tests.support.exasol_database import ExasolDatabase, of_environment, of_server
 from tests.support.seaweed import Seaweed
 
@@ -44,13 +43,6 @@ def protocol_server() -> Iterator[ExasolServer]:
 @pytest.fixture(scope="session")
 def exasol_server(protocol_server: ExasolServer) -> ExasolDatabase:
     return of_server(protocol_server)
-
-
-@pytest.fixture(scope="module")
-def driver_leftovers() -> Iterator[None]:
-    """Exasol's driver leaves pipes, and sockets of failed logins, to the garbage collector: here, not elsewhere."""
-    yield
-    gc.collect()
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,8 @@ from typing import Any
 import pyexasol
 import pytest
 
-from tests.support.exasol import ExasolServer, Fault
+from tests.support.exasol.faults import Fault
+from tests.support.exasol.server import ExasolServer
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),

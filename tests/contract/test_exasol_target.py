@@ -13,7 +13,8 @@ from include.warehouse.errors import WarehouseRefused, WarehouseUnavailable
 from include.warehouse.target.exasol_session import ATTEMPTS, ExasolSession, connect_to
 from include.warehouse.target.exasol_target import ExasolTarget
 from include.warehouse.target.port import Produce, Publication, SnapshotRecord, TargetTable, Write
-from tests.support.exasol import ExasolServer, Fault
+from tests.support.exasol.faults import Fault
+from tests.support.exasol.server import ExasolServer
 from tests.support.exasol_database import ExasolDatabase
 
 pytestmark = [

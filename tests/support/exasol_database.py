@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from include.warehouse.target.exasol_catalog import CURRENT, HISTORY
 from include.warehouse.target.exasol_session import connect_to
 from include.warehouse.target.exasol_target import ExasolTarget
-from tests.support.exasol import ExasolServer
+from tests.support.exasol.server import ExasolServer
 
 _NUMBERS = itertools.count()
 

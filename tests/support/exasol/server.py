@@ -1,5 +1,24 @@
 """
-One port, three things, told apart by the first bytes:
+A server that speaks Exasol's protocol on DuckDB, for tests: an unmodified pyexasol works with it. No real Exasol
+was ever contacted; the README of include/warehouse lists what is assumed.
+
+    server          one port: WebSocket, WebSocket in TLS and tunnels, distinguished by their first bytes
+    framing         frames of RFC 6455
+    certificates    the server's certificate, its fingerprint, pins of public keys
+    session         one connection: requests one after the other, abort in between, errors as Exasol words them
+    login           RSA-encrypted password, attributes
+    commands        requests of the WebSocket API by their names; prepared statements in `prepared`
+    statements      SQL by its first words; what sqlglot cannot read is done here, the rest in `translation`
+    database        the session's DuckDB cursor, its transaction and schema
+    tables          CREATE TABLE with Exasol's types, which live in comments of columns
+    data_types      types and values on their way to the client
+    results         result sets, whole or by handle
+    metadata        the views EXA_* and the metadata commands
+    tunnel          HTTP through a tunnel, pins, broken bodies
+    bulk_import, bulk_export    IMPORT and EXPORT of CSV
+    faults          what goes wrong on demand
+
+One port, three things, distinguished by the first bytes:
 
     02 21 21 02    a tunnel: 12 bytes from the client, 24 from the server, never encrypted; then it is kept for one
                    IMPORT or EXPORT
