@@ -114,7 +114,7 @@ def test_a_load_that_breaks_leaves_nothing_and_the_next_one_succeeds(
     assert target.digest(target.load(TABLE, NEW, many(5))).rows == 5
 
 
-@pytest.mark.parametrize("spared", range(8))
+@pytest.mark.parametrize("spared", range(6))
 def test_a_publication_that_is_rolled_back_at_any_statement_is_tried_again(
     target: ExasolTarget, protocol_server: ExasolServer, exasol_server: ExasolDatabase, spared: int
 ) -> None:
@@ -124,7 +124,7 @@ def test_a_publication_that_is_rolled_back_at_any_statement_is_tried_again(
     target.publish([Publication(staged, record(NEW))])
     assert exasol_server.run(CURRENT) == [("berlin", "2", "new")]
     assert [kept.snapshot for kept in target.history("berlin", "participants")] == [OLD, NEW]
-    protocol_server.faults.strikes(Fault.ROLLED_BACK)
+    assert protocol_server.faults.left == 0
 
 
 def test_a_transaction_that_is_rolled_back_again_and_again_is_given_up(

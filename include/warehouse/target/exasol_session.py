@@ -27,7 +27,8 @@ Connect = Callable[[], Any]
 
 def connect_to(options: Mapping[str, Any]) -> Connect:
     """Connections with the options of `exasol_options`."""
-    return lambda: pyexasol.connect(**{"socket_timeout": SOCKET_TIMEOUT_S} | dict(options) | DRIVER_OPTIONS)
+    wanted = {"socket_timeout": SOCKET_TIMEOUT_S, **options, **DRIVER_OPTIONS}
+    return lambda: pyexasol.connect(**wanted)
 
 
 _SESSION = (
