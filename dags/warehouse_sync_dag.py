@@ -4,7 +4,8 @@
 **What** One task for each installation and table of `config/warehouse.yml` (for each group where tables have one):
 the table is read from one snapshot of MariaDB without a lock, loaded beside what readers see, compared column by column
 (counts, sums, least and greatest values, lengths), then published in one transaction with its GTID position. Analysts
-read `snapshot_current.<table>`. Progress is in the task's log and in its XCom `progress`.
+read `snapshot_current.<table>`. Tables of mode `log` or `watermark` are brought up to date by their changes, and copied
+whole where that is impossible or slower, or when `full` is set. Progress is in the task's log and in XCom `progress`.
 
 **When** Every night at 01:30 UTC. By hand with `installation` and `table` for one at once.
 
@@ -63,7 +64,7 @@ def warehouse_sync() -> None:
 
     @task(map_index_template="{{ unit['name'] }}", pool=Pool.WAREHOUSE, execution_timeout=timedelta(hours=6))
     def sync_unit(unit: dict[str, Any], dag_run: Any = None, ti: Any = None) -> list[dict[str, Any]]:
-        """Copy one table or group from one snapshot, compare it and publish it."""
+        """Bring one table up to date by its mode, or copy one group from one snapshot."""
         return warehouse.sync_unit(unit, dag_run, ti)
 
     @task(trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS)

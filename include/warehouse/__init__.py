@@ -6,6 +6,7 @@ Snapshots of tables of an operational MariaDB in a warehouse: DuckDB by default,
     column_types   every type of MariaDB and what becomes of it: how it is selected, stored and compared
     target         the port `WarehouseTarget` and its implementations
     snapshot       load, verify, publish in one transaction; history and retention
+    changes        the current snapshot brought up to date by the binary log, a watermark or a comparison of keys
     sync           a unit by the mode of its tables, and the events about it
     events         what is emitted
     errors         leaves of the engine's tree

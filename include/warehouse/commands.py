@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 
 from include.common.command_options import add_config_option, events_of
 from include.warehouse import config
+from include.warehouse.changes.status import positions
+from include.warehouse.changes.table_changed import TableChanged
 from include.warehouse.config import Unit, WarehouseConfig
 from include.warehouse.open_target import exasol_from_environment, limits_of, open_target
 from include.warehouse.snapshot.pipeline import TableCopied
@@ -18,7 +20,7 @@ from include.warehouse.snapshot.units import UnitResult, each_unit
 from include.warehouse.source.connection import from_environment
 from include.warehouse.source.snapshot_transaction import SnapshotTransaction
 from include.warehouse.source.survey import survey_table
-from include.warehouse.sync import Sync, source_of, sync_unit
+from include.warehouse.sync import Outcome, Sync, reconcile_unit, source_of, sync_unit
 from spool.command_line import Output, UsageError, Verb
 from spool.command_line.exit_codes import worst
 
@@ -27,16 +29,46 @@ EVENT_SOURCE = "spillway/warehouse"
 
 def _sync(options: argparse.Namespace, output: Output) -> int:
     sync = _composed(options)
-    units = sync.config.units(options.installation, options.table)
     if options.dry_run:
-        return _shown(each_unit(units, functools.partial(_planned, sync, options.target)), output)
-    results = each_unit(units, functools.partial(sync_unit, sync))
+        return _shown(each_unit(_units(sync, options), functools.partial(_planned, sync, options.target)), output)
+    return _reported(each_unit(_units(sync, options), functools.partial(sync_unit, sync)), output)
+
+
+def _reported(results: Sequence[UnitResult[list[Outcome]]], output: Output) -> int:
     for result in results:
         if result.error is not None:
             output.error(result.error, about=_about(result.unit))
         for copied in result.value or ():
             output.result(dataclasses.asdict(copied), _sentence(copied))
     return worst(result.error for result in results if result.error is not None)
+
+
+def _reconcile(options: argparse.Namespace, output: Output) -> int:
+    sync = _composed(options)
+    return _reported(each_unit(_units(sync, options), functools.partial(reconcile_unit, sync)), output)
+
+
+def _units(sync: Sync, options: argparse.Namespace) -> list[Unit]:
+    return sync.config.units(options.installation, options.table)
+
+
+def _cdc(options: argparse.Namespace, output: Output) -> int:
+    sync = _composed(options)
+    units = [
+        unit
+        for unit in _units(sync, options)
+        if sync.config.table(unit.installation, unit.tables[0]).mode != "snapshot"
+    ]
+    return _shown(each_unit(units, functools.partial(_positions, sync)), output)
+
+
+def _positions(sync: Sync, unit: Unit) -> list[dict[str, object]]:
+    target = sync.open_target()
+    try:
+        with SnapshotTransaction(source_of(sync, unit.installation)) as source:
+            return [position._asdict() for position in positions(sync.config, unit, source, target)]
+    finally:
+        target.close()
 
 
 def _planned(sync: Sync, target: str, unit: Unit) -> list[dict[str, object]]:
@@ -119,6 +151,7 @@ def _composed(options: argparse.Namespace) -> Sync:
         lambda: open_target(settings, exasol_from_environment),
         _snapshot(options),
         emit=events_of(EVENT_SOURCE),
+        full=getattr(options, "full", False),
     )
 
 
@@ -136,12 +169,24 @@ def _about(unit: Unit) -> dict[str, str]:
     return {"installation": unit.installation, "tables": "+".join(unit.tables)}
 
 
-def _sentence(copied: TableCopied) -> str:
+def _sentence(outcome: Outcome) -> str:
+    return _copied_sentence(outcome) if isinstance(outcome, TableCopied) else _changed_sentence(outcome)
+
+
+def _changed_sentence(changed: TableChanged) -> str:
+    return (
+        f"{changed.installation}/{changed.table}: {changed.upserted:,} rows inserted or replaced, "
+        f"{changed.deleted:,} deleted; {changed.rows:,} rows as of {changed.taken_at} UTC in {changed.seconds:.1f} s"
+    )
+
+
+def _copied_sentence(copied: TableCopied) -> str:
     rate = int(copied.rows / copied.seconds) if copied.seconds else 0
     rejected = f", {copied.rejected:,} rejected" if copied.rejected else ""
     return (
         f"{copied.installation}/{copied.table}: {copied.rows:,} rows{rejected} as of {copied.taken_at} UTC "
         f"in {copied.seconds:.1f} s ({rate:,} rows/s), snapshot {copied.snapshot}"
+        + (f", whole because {copied.because}" if copied.because else "")
     )
 
 
@@ -164,6 +209,11 @@ def _types_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--table", required=True, help="name in the settings file")
 
 
+def _cdc_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("action", choices=("status",), help="where the tables are, and where their sources are")
+    _history_options(parser)
+
+
 def _history_options(parser: argparse.ArgumentParser) -> None:
     _common_options(parser)
     parser.add_argument("--table", default="", help="only this one (all)")
@@ -177,3 +227,14 @@ SYNC = Verb(
 )
 TYPES = Verb("Shows what becomes of the columns of a table, by its installations.", _types_options, _types)
 HISTORY = Verb("Shows the snapshots that the warehouse keeps, the oldest of a table first.", _history_options, _history)
+RECONCILE = Verb(
+    "Compares the keys of tables that follow changes with those of the source, and merges what differs: rows that "
+    "foreign keys deleted, which no binary log shows. One that fails stops no other.",
+    _history_options,
+    _reconcile,
+)
+CDC = Verb(
+    "Shows GTID positions of tables that follow changes, how many transactions their source is ahead, and the lag.",
+    _cdc_options,
+    _cdc,
+)

@@ -98,7 +98,13 @@ class Table(Policies):
         Key("column that grows with each change; for mode watermark", pattern=_SOURCE_NAME, what="a name"),
     ] = ""
     overlap_s: Annotated[
-        int, Key("rows this much older than the watermark are read again", "s", at_least=0, at_most=2_592_000)
+        int,
+        Key(
+            "rows this much older than the watermark are read again; of a column of numbers, this much smaller",
+            "s",
+            at_least=0,
+            at_most=2_592_000,
+        ),
     ] = 600
     snapshots: Annotated[
         int, Key("snapshots that are kept, the current one included", at_least=1, at_most=SNAPSHOTS_MAX)
@@ -115,6 +121,8 @@ class Table(Policies):
     def refusals(self) -> Iterable[WrongKey]:
         if (self.mode == "watermark") != bool(self.watermark_column):
             yield WrongKey("watermark_column", "belongs to mode watermark, and mode watermark needs it")
+        if self.group and self.mode != "snapshot":
+            yield WrongKey("group", "belongs to mode snapshot: changes are merged for each table by itself")
 
 
 @dataclass(frozen=True, kw_only=True)

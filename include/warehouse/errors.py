@@ -9,7 +9,8 @@ Errors of the warehouse, leaves of the engine's tree.
     └── UnitsFailed          some installations or tables failed, each named with its error; the others were published
     TransientError
     ├── SnapshotBroken       the source ended the snapshot (restart, table altered meanwhile); nothing was published
-    └── WarehouseUnavailable the target does not answer, is locked for too long, or rolled the transaction back
+    ├── WarehouseUnavailable the target does not answer, is locked for too long, or rolled the transaction back
+    └── WholeCopyNeeded      changes cannot be followed, or cost more than a whole copy; sync makes one instead
 """
 
 from __future__ import annotations
@@ -43,3 +44,7 @@ class SnapshotBroken(TransientError):
 
 class WarehouseUnavailable(TransientError):
     """Trying again may help. What readers see is unchanged."""
+
+
+class WholeCopyNeeded(TransientError):
+    """The message is the reason, such as `the binary log was purged`. Nothing was changed."""

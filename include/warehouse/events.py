@@ -36,6 +36,18 @@ class SnapshotPublished(_TableEvent, type="warehouse.snapshot_published"):
 
 
 @dataclass(frozen=True)
+class ChangesMerged(_TableEvent, type="warehouse.changes_merged"):
+    """The current snapshot of the table was brought up to date by its changes."""
+
+    taken_at: Annotated[str, "the source's clock at the state that readers see now, in UTC"]
+    gtid: Annotated[str, "the source's GTID position of that state; empty where it keeps no binary log"]
+    rows: Annotated[int, "rows in the warehouse"]
+    upserted: Annotated[int, "rows that were inserted or replaced"]
+    deleted: Annotated[int, "rows that were removed"]
+    seconds: Annotated[float, "how long it took"]
+
+
+@dataclass(frozen=True)
 class SnapshotFailed(_TableEvent, type="warehouse.snapshot_failed"):
     """Nothing was published; readers see what they saw before."""
 

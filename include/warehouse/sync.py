@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import json
+import logging
 from collections.abc import Callable
 from typing import NamedTuple
 
 from include.common.emit import Emit, no_events
 from include.database.connection import Connect
+from include.warehouse.changes.log_changes import merge_logged
+from include.warehouse.changes.reconcile import reconcile_keys
+from include.warehouse.changes.server import AddressOf, address_from_environment
+from include.warehouse.changes.table_changed import TableChanged
+from include.warehouse.changes.watermark import merge_newer
 from include.warehouse.config import Unit, WarehouseConfig
-from include.warehouse.events import SnapshotFailed, SnapshotPublished
+from include.warehouse.errors import WholeCopyNeeded
+from include.warehouse.events import ChangesMerged, SnapshotFailed, SnapshotPublished
 from include.warehouse.snapshot.pipeline import TableCopied, copy_unit
 from include.warehouse.snapshot.progress import Report, log_progress
 from include.warehouse.target.port import WarehouseTarget
@@ -20,7 +29,13 @@ ConnectTo = Callable[[str], Connect]
 
 
 class Sync(NamedTuple):
-    """What the syncs of all units of a run share. Targets are opened for each unit, and closed after it."""
+    """
+    What the syncs of all units of a run share. Targets are opened for each unit, and closed after it.
+
+    snapshot     id of the snapshots that are taken whole
+    full         all tables whole, also those whose mode follows changes
+    address_of   where the binary log is read, by the name of a connection
+    """
 
     config: WarehouseConfig
     connect_to: ConnectTo
@@ -28,29 +43,107 @@ class Sync(NamedTuple):
     snapshot: str
     emit: Emit = no_events
     report: Report = log_progress
+    full: bool = False
+    address_of: AddressOf = address_from_environment
 
 
-def sync_unit(sync: Sync, unit: Unit) -> list[TableCopied]:
-    """Copy the unit whole. Its events are durable when this returns or raises an error of the engine's tree."""
-    target = sync.open_target()
+LOGGER = logging.getLogger(__name__)
+
+Outcome = TableCopied | TableChanged
+_FromTarget = Callable[[WarehouseTarget], list[Outcome]]
+
+
+def sync_unit(sync: Sync, unit: Unit) -> list[Outcome]:
+    """
+    Bring the unit up to date, by the mode of its tables.
+
+    Its events are durable when this returns or raises an error of the engine's tree.
+    """
+    return _with_events(sync, unit, functools.partial(_synced, sync, unit))
+
+
+def reconcile_unit(sync: Sync, unit: Unit) -> list[Outcome]:
+    """
+    Compare the keys of the unit's tables and merge what differs; tables of mode snapshot need none of it.
+
+    Where keys are not enough, the table is copied whole. Events as for `sync_unit`.
+    """
+    return _with_events(sync, unit, functools.partial(_reconciled, sync, unit))
+
+
+def _synced(sync: Sync, unit: Unit, target: WarehouseTarget) -> list[Outcome]:
+    (first, *_) = unit.tables
+    mode = "snapshot" if sync.full else sync.config.table(unit.installation, first).mode
+    connect = source_of(sync, unit.installation)
+    if mode == "log":
+        address = sync.address_of(_source_name(sync, unit.installation))
+        return _merged_or_copied(
+            sync, unit, target, lambda: merge_logged(sync.config, unit.installation, first, connect, address, target)
+        )
+    if mode == "watermark":
+        return _merged_or_copied(
+            sync, unit, target, lambda: merge_newer(sync.config, unit.installation, first, connect, target)
+        )
+    return [*copy_unit(sync.config, unit, connect, target, sync.snapshot, sync.report)]
+
+
+def _reconciled(sync: Sync, unit: Unit, target: WarehouseTarget) -> list[Outcome]:
+    (first, *_) = unit.tables
+    if sync.config.table(unit.installation, first).mode == "snapshot":
+        return []
+    connect = source_of(sync, unit.installation)
+    return _merged_or_copied(
+        sync, unit, target, lambda: reconcile_keys(sync.config, unit.installation, first, connect, target)
+    )
+
+
+def _merged_or_copied(
+    sync: Sync, unit: Unit, target: WarehouseTarget, merge: Callable[[], TableChanged]
+) -> list[Outcome]:
+    """A table whose mode follows changes is a unit by itself."""
+    for table in unit.tables:
+        target.prune_unfinished(unit.installation, table)
     try:
+        return [merge()]
+    except WholeCopyNeeded as reason:
+        LOGGER.info("%s is copied whole: %s", unit, reason)
         connect = source_of(sync, unit.installation)
         copied = copy_unit(sync.config, unit, connect, target, sync.snapshot, sync.report)
+        return [dataclasses.replace(table, because=str(reason)) for table in copied]
+
+
+def _with_events(sync: Sync, unit: Unit, work: _FromTarget) -> list[Outcome]:
+    target = sync.open_target()
+    try:
+        outcomes = work(target)
     except SpoolError as error:
         for table in unit.tables:
             sync.emit(_failed(unit.installation, table, target.name, sync.snapshot, error))
         raise
     finally:
         target.close()
-    for table_copied in copied:
-        sync.emit(_published(table_copied, target.name))
-    return copied
+    for outcome in outcomes:
+        sync.emit(_event(outcome, target.name))
+    return outcomes
 
 
 def source_of(sync: Sync, installation: str) -> Connect:
     """The replica where one is configured."""
+    return sync.connect_to(_source_name(sync, installation))
+
+
+def _source_name(sync: Sync, installation: str) -> str:
     settings = sync.config.installation(installation)
-    return sync.connect_to(settings.replica or settings.connection)
+    return settings.replica or settings.connection
+
+
+def _event(outcome: Outcome, target: str) -> SnapshotPublished | ChangesMerged:
+    if isinstance(outcome, TableCopied):
+        return _published(outcome, target)
+    return ChangesMerged(
+        outcome.installation, outcome.table, target, outcome.snapshot, outcome.taken_at, outcome.gtid, outcome.rows,
+        outcome.upserted, outcome.deleted, outcome.seconds,
+    )  # fmt: skip
 
 
 def _published(copied: TableCopied, target: str) -> SnapshotPublished:

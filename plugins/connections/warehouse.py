@@ -15,6 +15,7 @@ from plugins.connections.airflow_connection import connection
 if TYPE_CHECKING:
     from include.common.emit import Emit
     from include.database.connection import Connect
+    from include.warehouse.changes.server import ServerAddress
     from include.warehouse.config import ExasolTarget, WarehouseConfig
     from include.warehouse.target.port import WarehouseTarget
 
@@ -38,6 +39,15 @@ def connect_to(name: str) -> Connect:
         return MySqlHook(mysql_conn_id=name).get_conn()
 
     return connect
+
+
+def address_of(name: str) -> ServerAddress:
+    """Where the binary log of a source is read: the same connection; SettingsError where it is not defined."""
+    from include.warehouse.changes.server import ServerAddress
+
+    known = connection(name)
+    socket = known.extra_dejson.get("unix_socket", "")
+    return ServerAddress(known.host or "", known.port or 3306, known.login or "", known.password or "", socket)
 
 
 def target(known: WarehouseConfig) -> WarehouseTarget:

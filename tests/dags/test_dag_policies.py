@@ -34,6 +34,7 @@ EXPECTED = {
     "spool_ship",
     "spool_status",
     "spool_verify",
+    "warehouse_reconcile",
     "warehouse_sync",
 }
 

@@ -1,4 +1,4 @@
-"""`warehouse_sync` run in Airflow itself, on fakes of the sources and a warehouse that is real."""
+"""`warehouse_sync` and `warehouse_reconcile` run in Airflow itself, on fakes of the sources and a real warehouse."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pytest
 from airflow.dag_processing.dagbag import DagBag
 
 from include.warehouse import sync as warehouse_sync
+from include.warehouse.changes.table_changed import TableChanged
 from include.warehouse.config import Table, Unit
 from include.warehouse.errors import TypeRefused
 from include.warehouse.snapshot.pipeline import TableCopied
@@ -30,8 +31,8 @@ def database():
 
 @pytest.fixture
 def run(database):
-    def run_dag(**conf):
-        return DagBag(str(REPOSITORY / "dags" / "warehouse_sync_dag.py")).dags["warehouse_sync"].test(run_conf=conf)
+    def run_dag(dag_id="warehouse_sync", **conf):
+        return DagBag(str(REPOSITORY / "dags" / f"{dag_id}_dag.py")).dags[dag_id].test(run_conf=conf)
 
     return run_dag
 
@@ -86,3 +87,27 @@ def test_one_installation_can_be_chosen_and_an_unknown_one_is_named(run, client,
         "nothing was chosen to be named"
     )
     assert "known are berlin, lisbon, madrid" in caplog.text
+
+
+def test_reconcile_runs_for_tables_that_follow_changes_and_names_the_one_that_fails(
+    run, client, monkeypatch, tmp_path, caplog
+):
+    tables = {"followed": Table(mode="log"), "whole": Table()}
+    monkeypatch.setattr(warehouse, "config", lambda: config_of(NAMES, tables, tmp_path))
+    compared = []
+
+    def reconcile_keys(config, installation, table, connect, target):
+        if installation == client.broken:
+            raise TypeRefused("a column of an unknown type", hint="leave it out")
+        compared.append((installation, table))
+        return TableChanged(installation, table, "20261125T090000Z", "now", "", 2, 0, 0, 1, 0.1)
+
+    monkeypatch.setattr(warehouse_sync, "reconcile_keys", reconcile_keys)
+    client.broken = "lisbon"
+    done = run("warehouse_reconcile")
+    assert done.state == "failed"
+    assert sorted(compared) == [("berlin", "followed"), ("madrid", "followed")]
+    assert "1 of 3 were not copied: lisbon/followed" in caplog.text
+    compared.clear()
+    assert run("warehouse_reconcile", installation="madrid").state == "success"
+    assert compared == [("madrid", "followed")]

@@ -91,6 +91,27 @@ def test_a_dry_run_reads_the_source_and_writes_nothing(run: Run, tmp_path: Path)
     assert not (tmp_path / "warehouse").exists()
 
 
+def test_cdc_status_shows_positions_and_lag_and_reconcile_merges_what_no_log_shows(
+    run: Run, database: SourceDatabase, tmp_path: Path
+) -> None:
+    config = tmp_path / "warehouse.yml"
+    config.write_text(config.read_text().replace("participants: {}", "participants: {mode: log}"))
+    code, (never,) = run("cdc", "status", "--installation", "berlin")
+    assert (code, never["gtid"], never["transactions"], never["lag_s"]) == (ExitCode.DONE, "", None, None)
+    run("sync", "--installation", "berlin")
+    database.execute("UPDATE participants SET note = 'y'")
+    code, (behind,) = run("cdc", "status", "--installation", "berlin")
+    assert (behind["mode"], behind["transactions"]) == ("log", 1)
+    assert behind["gtid"] != behind["source_gtid"]
+    code, (changed,) = run("sync", "--installation", "berlin")
+    assert (code, changed["upserted"]) == (ExitCode.DONE, 2)
+    code, (current,) = run("cdc", "status", "--installation", "berlin")
+    assert (current["transactions"], current["lag_s"]) == (0, 0.0)
+    database.execute("SET STATEMENT sql_log_bin = 0 FOR DELETE FROM participants WHERE id = 1")
+    code, (reconciled,) = run("reconcile", "--installation", "berlin")
+    assert (code, reconciled["deleted"], reconciled["rows"]) == (ExitCode.DONE, 1, 1)
+
+
 def test_types_shows_what_becomes_of_each_column(run: Run) -> None:
     code, rows = run("types", "--installation", "berlin", "--table", "participants")
     assert code == ExitCode.DONE

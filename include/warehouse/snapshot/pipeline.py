@@ -25,7 +25,7 @@ from include.warehouse.column_types.digest import Digest, differences
 from include.warehouse.config import Unit, WarehouseConfig
 from include.warehouse.errors import SnapshotDiffers
 from include.warehouse.snapshot.progress import Meter, Report, log_progress
-from include.warehouse.snapshot.table_plan import TablePlan, plan_table
+from include.warehouse.snapshot.table_plan import TablePlan, greatest_watermark, plan_table
 from include.warehouse.source.csv_rows import csv_rows
 from include.warehouse.source.snapshot_pair import SnapshotPair, snapshot_pair
 from include.warehouse.source.snapshot_transaction import SnapshotTransaction
@@ -51,6 +51,7 @@ class TableCopied:
     rejected_by       rows that a column rejected, by its name
     replaced_by       values that a policy replaced (zero dates by NULL, cut texts), by the column's name
     seconds           from the first query for this table to the end of its comparison
+    because           why it was copied whole though its mode follows changes; empty otherwise
     """
 
     installation: str
@@ -63,6 +64,7 @@ class TableCopied:
     rejected_by: Mapping[str, int]
     replaced_by: Mapping[str, int]
     seconds: float
+    because: str = ""
 
 
 def copy_unit(
@@ -110,7 +112,7 @@ def _load_table(
     failpoints.reach("warehouse.snapshot.verified")
     record = SnapshotRecord(
         plan.target.installation, plan.target.name, snapshot, source.taken_at, sums.rows, survey.rejected,
-        gtid=source.gtid, schema_sha256=plan.shape.sha256,
+        gtid=source.gtid, watermark=greatest_watermark(plan, source), schema_sha256=plan.shape.sha256,
     )  # fmt: skip
     _warn_of_policies(plan, survey)
     report(meter.progress())

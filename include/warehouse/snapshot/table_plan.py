@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from include.warehouse.column_types.mapped_column import Limits
+from include.warehouse.column_types.source_column import SourceColumn, quoted
 from include.warehouse.column_types.type_map import map_columns
 from include.warehouse.config import Table, WarehouseConfig
 from include.warehouse.errors import TableRefused
@@ -34,6 +35,38 @@ def plan_table(
     by_source = {column.source_name: column.name for column in columns}
     key = tuple(by_source[name] for name in shape.key)
     return TablePlan(settings, shape, TargetTable(installation, table, columns, key))
+
+
+# Columns that grow: whole numbers, and moments that compare like their texts.
+_NUMBERS = frozenset({"tinyint", "smallint", "mediumint", "int", "bigint"})
+_MOMENTS = frozenset({"date", "datetime", "timestamp"})
+
+
+def watermark_column(plan: TablePlan) -> SourceColumn:
+    """The column by which mode watermark goes. TableRefused where the table has none that can be used."""
+    wanted = plan.settings.watermark_column
+    column = next((column for column in plan.shape.columns if column.name == wanted), None)
+    if column is None or column.data_type not in _NUMBERS | _MOMENTS:
+        state = f"has the type {column.column_type}" if column else "is missing"
+        raise TableRefused(
+            f"{plan.target}: the watermark column {wanted} {state}",
+            hint="watermark_column in config/warehouse.yml must be a whole number, a DATE, DATETIME or TIMESTAMP",
+        )
+    return column
+
+
+def is_number(column: SourceColumn) -> bool:
+    """Whether a watermark is a whole number; else it is a moment."""
+    return column.data_type in _NUMBERS
+
+
+def greatest_watermark(plan: TablePlan, snapshot: SnapshotTransaction) -> str:
+    """The greatest value in the snapshot, as the source writes it; empty without rows, and in other modes."""
+    if not plan.settings.watermark_column:
+        return ""
+    column = watermark_column(plan)
+    (greatest,) = snapshot.row(f"SELECT MAX({column.quoted}) FROM {quoted(plan.shape.name)}")
+    return (greatest or b"").decode()
 
 
 def snapshot_id(logical_time: datetime) -> str:

@@ -27,6 +27,11 @@ def write_merged(
     return Merged(*(int(files.row(query)[0]) for query in counted))
 
 
+def are_empty(files: DuckdbFiles, *paths: Path) -> bool:
+    """Whether none of the files has a row."""
+    return not any(files.row(f"SELECT count(*) FROM {parquet(path)}")[0] for path in paths)
+
+
 def key_difference(files: DuckdbFiles, table: TargetTable, source: Path, target: Path, limit: int) -> KeyDifference:
     """Keys that are in one of two files only; the files have the key's columns in any order."""
     key = ", ".join(name(column) for column in table.key)

@@ -27,7 +27,7 @@ from include.warehouse.column_types.mapped_column import DUCKDB_LIMITS, MappedCo
 from include.warehouse.errors import WarehouseRefused, WarehouseUnavailable
 from include.warehouse.target.duckdb_catalog import CatalogChange, CatalogRow, DuckdbCatalog, current, name
 from include.warehouse.target.duckdb_files import DuckdbFiles, ProducerFailed, parquet
-from include.warehouse.target.duckdb_merge import key_difference, write_merged
+from include.warehouse.target.duckdb_merge import are_empty, key_difference, write_merged
 from include.warehouse.target.port import (
     KeyDifference,
     Merged,
@@ -107,6 +107,10 @@ class DuckdbTarget:
             self._folder / place for place in (base.place, changed.place, deleted.place, staged.place)
         )
         try:
+            if are_empty(self._files, changed_file, deleted_file):
+                # The position moves on; the rows stay where they are.
+                self.publish([Publication(staged._replace(place=base.place), record._replace(rows=base.record.rows))])
+                return Merged(base.record.rows, 0, 0)
             with self._whole(file), _explained(table):
                 merged = write_merged(self._files, table, base_file, changed_file, deleted_file, file)
         finally:

@@ -72,6 +72,7 @@ def test_an_unknown_name_is_refused_with_the_known_ones(
         ("tables: [orders]", "tables: [strangers]", "strangers is not among tables"),
         ("connection: mariadb_madrid", "connection: mysql://root@host/db", "connection"),
         ("mode: watermark, ", "", "watermark_column"),
+        ("group: people, snapshots: 3", "group: people, mode: log", "group"),
         ('watermark_column: "changed at", ', "", "watermark_column"),
         ("snapshots: 3", "snapshots: 0", "snapshots"),
         ("folder: /warehouse", "folder: warehouse", "folder"),
