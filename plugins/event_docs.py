@@ -12,7 +12,7 @@ import argparse
 import importlib
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -149,10 +149,14 @@ def _words(hint: Any) -> str:
         return " or ".join([*words, *(["null"] if NoneType in inner else [])])
     if origin in (list, tuple):
         return f"list of {_words(inner[0])}"
+    if origin in (dict, Mapping):
+        return f"object of {_words(inner[1])}"
     if origin is Literal:
         return "one of " + ", ".join(f"`{choice}`" for choice in inner)
     if kind not in _WORDS:
-        raise SystemExit(f"{kind} cannot be the type of a field: use text, numbers, true and false, or lists of them")
+        raise SystemExit(
+            f"{kind} cannot be the type of a field: use text, numbers, true and false, or lists or objects of them"
+        )
     return _WORDS[kind]
 
 

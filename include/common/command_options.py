@@ -5,9 +5,13 @@ from __future__ import annotations
 import argparse
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from include.common.emit import Emit, no_events
 from include.common.spool_events import spool_events
+
+if TYPE_CHECKING:
+    from spool.intake.client import SpoolClient
 
 
 def add_state_option(parser: argparse.ArgumentParser) -> None:
@@ -24,12 +28,19 @@ def add_config_option(parser: argparse.ArgumentParser, default: Path) -> None:
     parser.add_argument("--config", type=Path, default=default, help="the settings file (%(default)s)")
 
 
-def events_of(source: str) -> Emit:
-    """Into the spool folder of SPOOL_FOLDER, durable on disk; without that variable, no events."""
+def spool_client() -> SpoolClient | None:
+    """For the folder of SPOOL_FOLDER; None without that variable."""
     if not (folder := os.environ.get("SPOOL_FOLDER", "")):
-        return no_events
+        return None
     from spool import settings
     from spool.intake.client import SpoolClient
 
-    client = SpoolClient(Path(folder), settings.load())
+    return SpoolClient(Path(folder), settings.load())
+
+
+def events_of(source: str) -> Emit:
+    """Into the spool folder of SPOOL_FOLDER, durable on disk; without that variable, no events."""
+    client = spool_client()
+    if client is None:
+        return no_events
     return spool_events(lambda stream, events: client.append(stream, events, acknowledgement="disk"), source)

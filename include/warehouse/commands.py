@@ -8,11 +8,13 @@ import functools
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from include.common.command_options import add_config_option, events_of
+from include.common.command_options import add_config_option, events_of, spool_client
 from include.warehouse import config
 from include.warehouse.changes.status import positions
 from include.warehouse.changes.table_changed import TableChanged
-from include.warehouse.config import Unit, WarehouseConfig
+from include.warehouse.config import Table, Unit, WarehouseConfig
+from include.warehouse.datasync.drain import IdempotentAppend
+from include.warehouse.datasync.follower import no_spool
 from include.warehouse.open_target import exasol_from_environment, limits_of, open_target
 from include.warehouse.snapshot.pipeline import TableCopied
 from include.warehouse.snapshot.table_plan import TablePlan, plan_table, snapshot_id
@@ -57,9 +59,13 @@ def _cdc(options: argparse.Namespace, output: Output) -> int:
     units = [
         unit
         for unit in _units(sync, options)
-        if sync.config.table(unit.installation, unit.tables[0]).mode != "snapshot"
+        if any(table.mode != "snapshot" or table.publish for table in _tables(sync, unit))
     ]
     return _shown(each_unit(units, functools.partial(_positions, sync)), output)
+
+
+def _tables(sync: Sync, unit: Unit) -> list[Table]:
+    return [sync.config.table(unit.installation, name) for name in unit.tables]
 
 
 def _positions(sync: Sync, unit: Unit) -> list[dict[str, object]]:
@@ -152,7 +158,12 @@ def _composed(options: argparse.Namespace) -> Sync:
         _snapshot(options),
         emit=events_of(EVENT_SOURCE),
         full=getattr(options, "full", False),
+        open_spool=_spool,
     )
+
+
+def _spool() -> IdempotentAppend:
+    return spool_client() or no_spool()
 
 
 def _snapshot(options: argparse.Namespace) -> str:
@@ -234,7 +245,8 @@ RECONCILE = Verb(
     _reconcile,
 )
 CDC = Verb(
-    "Shows GTID positions of tables that follow changes, how many transactions their source is ahead, and the lag.",
+    "Shows GTID positions of tables that follow changes or are published, how many transactions their source is ahead, "
+    "the lag, and the changed rows that wait for the stream.",
     _cdc_options,
     _cdc,
 )

@@ -21,6 +21,7 @@ from spool.errors import SettingsError
 DEFAULT_FILE = Path(__file__).parents[2] / "config" / "warehouse.yml"
 FORMAT_VERSION = 1
 FOLDER_VARIABLE, DEFAULT_FOLDER = "SPILLWAY_WAREHOUSE", "/var/lib/spillway/warehouse"
+DEFAULT_JOURNAL = Path(DEFAULT_FOLDER) / "datasync"
 INSTALLATIONS_MAX = 1000
 TABLES_MAX = 1000
 SNAPSHOTS_MAX = 10_000
@@ -118,6 +119,11 @@ class Table(Policies):
         ),
     ] = ""
 
+    publish: Annotated[
+        bool,
+        Key("what changes in the warehouse also goes to the stream `datasync`; the table needs a primary key"),
+    ] = False
+
     def refusals(self) -> Iterable[WrongKey]:
         if (self.mode == "watermark") != bool(self.watermark_column):
             yield WrongKey("watermark_column", "belongs to mode watermark, and mode watermark needs it")
@@ -156,6 +162,10 @@ class WarehouseFile(Block):
         Each(IDENTIFIER, _WHAT, "installations by name", at_least=0, at_most=INSTALLATIONS_MAX),
     ]
     tables: Annotated[Mapping[str, Table], Each(IDENTIFIER, _WHAT, "tables by name", at_least=0, at_most=TABLES_MAX)]
+    journal: Annotated[
+        Path,
+        Key("changes of published tables that are not in the stream yet", pattern=_PATH, what="an absolute path"),
+    ] = DEFAULT_JOURNAL
 
     def refusals(self) -> Iterable[WrongKey]:
         for name, installation in self.installations.items():
@@ -210,6 +220,12 @@ class WarehouseConfig:
     def tables_of(self, installation: str) -> tuple[str, ...]:
         """Sorted names."""
         return tuple(sorted(self.installation(installation).tables or self.file.tables))
+
+    def published(self, unit: Unit, target: str) -> tuple[str, ...]:
+        """Tables of the unit whose changes go to the stream: those of the file's target, not of another one's."""
+        if target != self.file.target.kind:
+            return ()
+        return tuple(name for name in unit.tables if self.file.tables[name].publish)
 
     def source_name(self, installation: str, name: str) -> str:
         """What the source calls the table."""

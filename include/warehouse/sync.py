@@ -6,7 +6,8 @@ import dataclasses
 import functools
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import NamedTuple
 
 from include.common.emit import Emit, no_events
@@ -17,6 +18,7 @@ from include.warehouse.changes.server import AddressOf, address_from_environment
 from include.warehouse.changes.table_changed import TableChanged
 from include.warehouse.changes.watermark import merge_newer
 from include.warehouse.config import Unit, WarehouseConfig
+from include.warehouse.datasync.follower import Follower, OpenSpool, following, no_spool
 from include.warehouse.errors import WholeCopyNeeded
 from include.warehouse.events import ChangesMerged, SnapshotFailed, SnapshotPublished
 from include.warehouse.snapshot.pipeline import TableCopied, copy_unit
@@ -35,6 +37,7 @@ class Sync(NamedTuple):
     snapshot     id of the snapshots that are taken whole
     full         all tables whole, also those whose mode follows changes
     address_of   where the binary log is read, by the name of a connection
+    open_spool   the client that takes the events of published tables; called where a unit has one
     """
 
     config: WarehouseConfig
@@ -45,12 +48,13 @@ class Sync(NamedTuple):
     report: Report = log_progress
     full: bool = False
     address_of: AddressOf = address_from_environment
+    open_spool: OpenSpool = no_spool
 
 
 LOGGER = logging.getLogger(__name__)
 
 Outcome = TableCopied | TableChanged
-_FromTarget = Callable[[WarehouseTarget], list[Outcome]]
+_Work = Callable[[Follower], list[Outcome]]
 
 
 def sync_unit(sync: Sync, unit: Unit) -> list[Outcome]:
@@ -71,39 +75,40 @@ def reconcile_unit(sync: Sync, unit: Unit) -> list[Outcome]:
     return _with_events(sync, unit, functools.partial(_reconciled, sync, unit))
 
 
-def _synced(sync: Sync, unit: Unit, target: WarehouseTarget) -> list[Outcome]:
+def _synced(sync: Sync, unit: Unit, follower: Follower) -> list[Outcome]:
     (first, *_) = unit.tables
     mode = "snapshot" if sync.full else sync.config.table(unit.installation, first).mode
     connect = source_of(sync, unit.installation)
+    target = follower.target
     if mode == "log":
         address = sync.address_of(_source_name(sync, unit.installation))
         return _merged_or_copied(
-            sync, unit, target, lambda: merge_logged(sync.config, unit.installation, first, connect, address, target)
+            sync, unit, follower, lambda: merge_logged(sync.config, unit.installation, first, connect, address, target)
         )
     if mode == "watermark":
         return _merged_or_copied(
-            sync, unit, target, lambda: merge_newer(sync.config, unit.installation, first, connect, target)
+            sync, unit, follower, lambda: merge_newer(sync.config, unit.installation, first, connect, target)
         )
     return [*copy_unit(sync.config, unit, connect, target, sync.snapshot, sync.report)]
 
 
-def _reconciled(sync: Sync, unit: Unit, target: WarehouseTarget) -> list[Outcome]:
+def _reconciled(sync: Sync, unit: Unit, follower: Follower) -> list[Outcome]:
     (first, *_) = unit.tables
     if sync.config.table(unit.installation, first).mode == "snapshot":
         return []
-    connect = source_of(sync, unit.installation)
+    connect, target = source_of(sync, unit.installation), follower.target
     return _merged_or_copied(
-        sync, unit, target, lambda: reconcile_keys(sync.config, unit.installation, first, connect, target)
+        sync, unit, follower, lambda: reconcile_keys(sync.config, unit.installation, first, connect, target)
     )
 
 
-def _merged_or_copied(
-    sync: Sync, unit: Unit, target: WarehouseTarget, merge: Callable[[], TableChanged]
-) -> list[Outcome]:
+def _merged_or_copied(sync: Sync, unit: Unit, follower: Follower, merge: Callable[[], TableChanged]) -> list[Outcome]:
     """A table whose mode follows changes is a unit by itself."""
+    target = follower.target
     for table in unit.tables:
         target.prune_unfinished(unit.installation, table)
     try:
+        follower.demand_agreement()
         return [merge()]
     except WholeCopyNeeded as reason:
         LOGGER.info("%s is copied whole: %s", unit, reason)
@@ -112,19 +117,34 @@ def _merged_or_copied(
         return [dataclasses.replace(table, because=str(reason)) for table in copied]
 
 
-def _with_events(sync: Sync, unit: Unit, work: _FromTarget) -> list[Outcome]:
+def _with_events(sync: Sync, unit: Unit, work: _Work) -> list[Outcome]:
     target = sync.open_target()
+    published = sync.config.published(unit, target.name)
     try:
-        outcomes = work(target)
-    except SpoolError as error:
-        for table in unit.tables:
-            sync.emit(_failed(unit.installation, table, target.name, sync.snapshot, error))
-        raise
+        with ExitStack() as stack:
+            with _failure_emitted(sync, unit, target.name):
+                follower = stack.enter_context(
+                    following(target, unit, published, sync.config.file.journal, sync.open_spool)
+                )
+                # What an earlier run could not bring into the stream comes before what this one finds.
+                follower.drain(give_up=sync.full)
+                outcomes = work(follower)
+            for outcome in outcomes:
+                sync.emit(_event(outcome, target.name))
+            follower.drain()
     finally:
         target.close()
-    for outcome in outcomes:
-        sync.emit(_event(outcome, target.name))
     return outcomes
+
+
+@contextmanager
+def _failure_emitted(sync: Sync, unit: Unit, target: str) -> Iterator[None]:
+    try:
+        yield
+    except SpoolError as error:
+        for table in unit.tables:
+            sync.emit(_failed(unit.installation, table, target, sync.snapshot, error))
+        raise
 
 
 def source_of(sync: Sync, installation: str) -> Connect:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from include.database.connection import Connect
     from include.warehouse.changes.server import ServerAddress
     from include.warehouse.config import ExasolTarget, WarehouseConfig
+    from include.warehouse.datasync.drain import IdempotentAppend
     from include.warehouse.target.port import WarehouseTarget
 
 SOURCE = "spillway/warehouse"
@@ -66,6 +67,13 @@ def exasol(settings: ExasolTarget) -> WarehouseTarget:
 
     hook = ExasolHook(settings.connection, driver=DRIVER_OPTIONS)
     return Target(hook.get_conn, schema=settings.schema)
+
+
+def spool() -> IdempotentAppend:
+    """Takes the changes of published tables, durable on this host's disk when it returns."""
+    from plugins.connections import engine
+
+    return engine.spool_client()
 
 
 def events() -> Emit:

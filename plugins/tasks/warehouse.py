@@ -82,6 +82,7 @@ def _sync(unit: Mapping[str, Any], dag_run: Any, task_instance: Any) -> Sync:
         report=report,
         full=unit["full"],
         address_of=warehouse.address_of,
+        open_spool=warehouse.spool,
     )
 
 

@@ -28,7 +28,7 @@ CLIENTS_MAX = 100_000
 PRODUCER_BYTES_MAX = 200
 SEQUENCE_MAX = 2**63 - 1
 # Producers that begin with one of these are sources: their entries never age.
-SOURCES = ("outbox/", "dead_letter/", "fork/", "file/", "folder/", "s3/")
+SOURCES = ("outbox/", "datasync/", "dead_letter/", "fork/", "file/", "folder/", "s3/")
 FIRST_SEQUENCE = 1
 
 

@@ -240,6 +240,22 @@ def test_keys_of_one_side_only_are_found_counted_and_written_as_the_source_write
     assert found == ((), (b'"b ""q""",2',), 0, 1)
 
 
+def test_current_rows_are_found_by_their_keys_and_written_as_the_source_writes_them(target: WarehouseTarget) -> None:
+    at = MappedColumn("at", "datetime(3)", "moment", "`at`", "TIMESTAMP", "TIMESTAMP(3)", nullable=True)
+    raw = MappedColumn("raw", "varbinary(4)", "binary", "`raw`", "BLOB", "VARCHAR(8) ASCII", nullable=True)
+    ratio = MappedColumn("ratio", "double", "approximate", "`ratio`", "DOUBLE", "DOUBLE", nullable=True)
+    flag = MappedColumn("flag", "bit(1)", "exact", "`flag`", "BOOLEAN", "BOOLEAN", nullable=True)
+    table = TargetTable("berlin", "participants", (ID, NAME, AMOUNT, at, raw, ratio, flag), ("name", "id"))
+    first, second = '1,"a ""q"", ü",1.50,2026-01-02 03:04:05.600,00FF,1.5,1', '2,"b",,,,,'
+    published(target, OLD, first, second, '3,"c",3,,,,0', table=table)
+    found = target.rows_of_keys(table, csv('"a ""q"", ü",1', '"b",2', '"b",3', '"z",9'))
+    assert sorted(found) == [
+        ("1", 'a "q", ü', "1.50", "2026-01-02 03:04:05.600", "00FF", "1.5", "1"),
+        ("2", "b", None, None, None, None, None),
+    ]
+    assert target.rows_of_keys(table, csv('"z",9')) == []
+
+
 def test_only_the_newest_snapshots_are_kept_and_the_current_one_always(target: WarehouseTarget) -> None:
     for hour in range(4):
         published(target, f"20261125T0{hour}0000Z", f'{hour},"a",1')

@@ -54,9 +54,9 @@ class SourceDatabase:
 def config_of(
     installations: Sequence[str], tables: dict[str, Table], folder: Path = Path("/nowhere")
 ) -> WarehouseConfig:
-    """Every installation has every table; the connection is called like the installation."""
+    """Every installation has every table; the connection is called like the installation. Journals are in `folder`."""
     known = {name: Installation(connection=name) for name in installations}
-    return WarehouseConfig(WarehouseFile(DuckdbSettings(folder=folder), known, tables))
+    return WarehouseConfig(WarehouseFile(DuckdbSettings(folder=folder), known, tables, folder / "datasync"))
 
 
 def copy_table(

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from include.warehouse.changes.gtid import GtidPosition
 from include.warehouse.config import Unit, WarehouseConfig
+from include.warehouse.datasync.follower import waiting_changes
 from include.warehouse.source.snapshot_transaction import SnapshotTransaction
 from include.warehouse.target.port import SnapshotRecord, WarehouseTarget
 
@@ -17,6 +18,8 @@ class TablePosition(NamedTuple):
     gtid           the position that its rows agree with; `source_gtid` where the source is now
     transactions   of the whole source that are between the two; None where one of them is not known
     lag_s          0 where there are none, else the age of what readers see by the source's clock
+    published      whether its changes go to the stream `datasync`
+    waiting        changed rows in its journal: at most so many are in the warehouse and not in the stream yet
     """
 
     installation: str
@@ -27,14 +30,19 @@ class TablePosition(NamedTuple):
     source_gtid: str
     transactions: int | None
     lag_s: float | None
+    published: bool = False
+    waiting: int = 0
 
 
 def positions(
     config: WarehouseConfig, unit: Unit, source: SnapshotTransaction, target: WarehouseTarget
 ) -> list[TablePosition]:
     """One for each table of the unit; the source is asked once."""
+    published = config.published(unit, target.name)
     return [
-        _position(config.table(unit.installation, table).mode, unit.installation, table, source, record)
+        _position(config.table(unit.installation, table).mode, unit.installation, table, source, record)._replace(
+            published=table in published, waiting=waiting_changes(config.file.journal, unit.installation, table)
+        )
         for table in unit.tables
         for record in [target.current(unit.installation, table)]
     ]

@@ -45,6 +45,12 @@ class MappedColumn:
     source_name: str = ""
     octets: int = 0
 
+    @property
+    def fraction(self) -> int:
+        """Digits of the fraction of a second, of a moment."""
+        name, _, digits = self.exasol.rstrip(")").partition("(")
+        return int(digits) if name == "TIMESTAMP" else 0
+
     def without_policy(self) -> MappedColumn:
         """The same where no row is rejected and no value replaced: the server does shorter expressions faster."""
         return replace(self, value=self.plain or self.value, plain="", rejected_if="", replaced_if="")
@@ -56,11 +62,13 @@ class Limits(NamedTuple):
 
     decimal_digits    of a DECIMAL: 38 in DuckDB, 36 in Exasol
     text_characters   of one text; None where there is no limit
+    empty_is_null     an empty text, or no bytes, cannot be kept apart from NULL
     """
 
     decimal_digits: int
     text_characters: int | None = None
+    empty_is_null: bool = False
 
 
 DUCKDB_LIMITS = Limits(decimal_digits=38)
-EXASOL_LIMITS = Limits(decimal_digits=36, text_characters=2_000_000)
+EXASOL_LIMITS = Limits(decimal_digits=36, text_characters=2_000_000, empty_is_null=True)

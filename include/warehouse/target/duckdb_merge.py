@@ -8,7 +8,7 @@ from pathlib import Path
 from include.warehouse.column_types.mapped_column import MappedColumn
 from include.warehouse.target.duckdb_catalog import name
 from include.warehouse.target.duckdb_files import DuckdbFiles, parquet
-from include.warehouse.target.port import KeyDifference, Merged, TargetTable
+from include.warehouse.target.port import KeyDifference, Merged, TargetTable, TextRow
 
 
 def write_merged(
@@ -30,6 +30,14 @@ def write_merged(
 def are_empty(files: DuckdbFiles, *paths: Path) -> bool:
     """Whether none of the files has a row."""
     return not any(files.row(f"SELECT count(*) FROM {parquet(path)}")[0] for path in paths)
+
+
+def rows_of_keys(files: DuckdbFiles, table: TargetTable, keys: Path, current: Path) -> list[TextRow]:
+    """Rows of `current` whose key is in the file `keys`, as texts."""
+    values = ", ".join(_as_text(column) for column in table.columns)
+    same = " AND ".join(f"b.{name(column)} = k.{name(column)}" for column in table.key)
+    query = f"SELECT {values} FROM {parquet(current)} b WHERE EXISTS (FROM {parquet(keys)} k WHERE {same})"
+    return files.rows(query)
 
 
 def key_difference(files: DuckdbFiles, table: TargetTable, source: Path, target: Path, limit: int) -> KeyDifference:
@@ -61,3 +69,14 @@ def _as_csv(column: MappedColumn) -> str:
     if column.kind == "binary":
         return f"""CASE WHEN octet_length({value}) = 0 THEN '""' ELSE hex({value}) END"""
     return f"{value}::UTINYINT" if column.duckdb == "BOOLEAN" else f"{value}::VARCHAR"
+
+
+def _as_text(column: MappedColumn) -> str:
+    value = f"b.{name(column.name)}"
+    if column.kind == "binary":
+        return f"hex({value})"
+    if column.kind == "approximate":
+        return f"{value}::DOUBLE::VARCHAR"
+    if column.fraction:
+        return f"left(strftime({value}, '%Y-%m-%d %H:%M:%S.%f'), {20 + column.fraction})"
+    return f"{value}::UTINYINT::VARCHAR" if column.duckdb == "BOOLEAN" else f"{value}::VARCHAR"

@@ -27,7 +27,7 @@ from include.warehouse.column_types.mapped_column import DUCKDB_LIMITS, MappedCo
 from include.warehouse.errors import WarehouseRefused, WarehouseUnavailable
 from include.warehouse.target.duckdb_catalog import CatalogChange, CatalogRow, DuckdbCatalog, current, name
 from include.warehouse.target.duckdb_files import DuckdbFiles, ProducerFailed, parquet
-from include.warehouse.target.duckdb_merge import are_empty, key_difference, write_merged
+from include.warehouse.target.duckdb_merge import are_empty, key_difference, rows_of_keys, write_merged
 from include.warehouse.target.port import (
     KeyDifference,
     Merged,
@@ -36,6 +36,7 @@ from include.warehouse.target.port import (
     SnapshotRecord,
     Staged,
     TargetTable,
+    TextRow,
 )
 from spool import failpoints
 from spool.clock import Deadline
@@ -129,6 +130,16 @@ class DuckdbTarget:
                 return key_difference(self._files, table, file, self._folder / row.place, limit)
         finally:
             file.unlink(missing_ok=True)
+
+    def rows_of_keys(self, table: TargetTable, keys: Produce) -> list[TextRow]:
+        self._lock(_Key(table.installation, table.name))
+        row = self._base(table, self._demand_current(table).record.snapshot)
+        wanted = self._folder / self._load(table, table.key_columns, row.record.snapshot, keys, 0).place
+        try:
+            with _explained(table):
+                return rows_of_keys(self._files, table, wanted, self._folder / row.place)
+        finally:
+            wanted.unlink(missing_ok=True)
 
     def current(self, installation: str, table: str) -> SnapshotRecord | None:
         row = self._row(_Key(installation, table))

@@ -71,6 +71,13 @@ def csv_value(column: MappedColumn, value: object) -> str:
     return str(value) if column.kind == "approximate" else _moment(column.exasol, str(value))
 
 
+def text_value(column: MappedColumn, value: object) -> str | None:
+    """A value as the source writes it, without the quotes of CSV."""
+    if value is None:
+        return None
+    return str(value) if column.kind in ("text", "binary") else csv_value(column, value)
+
+
 def common_type(types: Sequence[str]) -> str:
     """A type that holds the values of all of them, for views over tables of different installations."""
     distinct = sorted(set(types))

@@ -28,6 +28,7 @@ from include.warehouse.target.exasol_sql import (
     literal,
     name,
     same_key,
+    text_value,
 )
 from include.warehouse.target.port import (
     KeyDifference,
@@ -37,6 +38,7 @@ from include.warehouse.target.port import (
     SnapshotRecord,
     Staged,
     TargetTable,
+    TextRow,
 )
 from spool.errors import SpoolError
 
@@ -100,6 +102,14 @@ class ExasolTarget:
             source_count, source_lines = self._lines(table, f"{here} EXCEPT {there}", limit)
             target_count, target_lines = self._lines(table, f"{there} EXCEPT {here}", limit)
         return KeyDifference(source_lines, target_lines, source_count, target_count)
+
+    def rows_of_keys(self, table: TargetTable, keys: Produce) -> list[TextRow]:
+        row = self._base(table, self._demand_current(table).record.snapshot)
+        columns = ", ".join(f"t.{name(column_name(column))}" for column in table.columns)
+        with self._temporary(table, table.key_columns, row.record.snapshot, keys) as wanted:
+            exists = f"EXISTS (SELECT 1 FROM {wanted} s WHERE {same_key(table.key_columns, 't', 's')})"
+            selected = self._session.query(f"SELECT {columns} FROM {self._place(row.place)} t WHERE {exists}")
+            return [tuple(map(text_value, table.columns, values)) for values in selected]
 
     def current(self, installation: str, table: str) -> SnapshotRecord | None:
         row = self._current(installation, table)

@@ -49,6 +49,10 @@ class TargetTable:
         return tuple(by_name[name] for name in self.key)
 
 
+TextRow = tuple[str | None, ...]
+"""Values in the order of the table's columns: texts, bytes as hexadecimal digits; None is NULL."""
+
+
 class SnapshotRecord(NamedTuple):
     """
     What the warehouse knows of one snapshot; it changes only together with the rows.
@@ -153,6 +157,15 @@ class WarehouseTarget(Protocol):
 
     def differing_keys(self, table: TargetTable, keys: Produce, *, limit: int) -> KeyDifference:
         """Compare the keys of the current snapshot with `keys`, CSV of the key's columns."""
+        ...
+
+    def rows_of_keys(self, table: TargetTable, keys: Produce) -> list[TextRow]:
+        """
+        The current rows that have these keys (CSV of the key's columns), in no order: for some thousands at a time.
+
+        Values are texts as the source writes them, only numbers with a floating point may have other digits for the
+        same number. WarehouseRefused as for `merge`.
+        """
         ...
 
     def current(self, installation: str, table: str) -> SnapshotRecord | None:

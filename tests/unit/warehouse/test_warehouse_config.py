@@ -95,5 +95,12 @@ def test_a_target_may_be_chosen_that_is_not_the_one_of_the_file(tmp_path: Path) 
     assert other.target_of("duckdb", {"SPILLWAY_WAREHOUSE": "/elsewhere"}) == DuckdbTarget(folder=Path("/elsewhere"))
 
 
+def test_changes_are_published_of_the_files_target_only_and_not_of_another_that_was_chosen(tmp_path: Path) -> None:
+    known = load(tmp_path, WHOLE.replace("{group: people}", "{group: people, publish: true}"))
+    (unit, *_) = known.units("berlin")
+    assert known.published(unit, "duckdb") == ("invitations",)
+    assert known.published(unit, "exasol") == ()
+
+
 def test_the_variable_of_a_connection_is_named_after_it() -> None:
     assert config.uri_variable("mariadb_app") == "SPILLWAY_MARIADB_APP_URI"
