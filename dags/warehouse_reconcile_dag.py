@@ -16,6 +16,8 @@ names it.
 - `TableRefused`, `TypeRefused`, `WarehouseRefused`: docs/runbooks/warehouse.md says what to do.
 - `SnapshotBroken`, `DatabaseUnavailable`, `WarehouseUnavailable`: tried again.
 - `SettingsError`: `config/warehouse.yml`, or a connection that it names.
+- `SpoolFull`, `ProducerConflict`, `ProducerMoved`: the warehouse is right, the stream `datasync` is behind:
+  docs/runbooks/datasync.md.
 """
 
 from datetime import timedelta

@@ -5,7 +5,8 @@
 the table is read from one snapshot of MariaDB without a lock, loaded beside what readers see, compared column by column
 (counts, sums, least and greatest values, lengths), then published in one transaction with its GTID position. Analysts
 read `snapshot_current.<table>`. Tables of mode `log` or `watermark` are brought up to date by their changes, and copied
-whole where that is impossible or slower, or when `full` is set. Progress is in the task's log and in XCom `progress`.
+whole where that is impossible or slower, or when `full` is set. What changes in tables with `publish` also goes to the
+stream `datasync`. Progress is in the task's log and in XCom `progress`.
 
 **When** Every night at 01:30 UTC. By hand with `installation` and `table` for one at once.
 
@@ -17,6 +18,8 @@ names it.
 - `SnapshotDiffers`, `TypeRefused`, `TableRefused`, `WarehouseRefused`: docs/runbooks/warehouse.md says what to do.
 - `SnapshotBroken`, `DatabaseUnavailable`, `WarehouseUnavailable`: tried again.
 - `SettingsError`: `config/warehouse.yml`, or a connection that it names.
+- `SpoolFull`, `ProducerConflict`, `ProducerMoved`: the warehouse is right, the stream `datasync` is behind:
+  docs/runbooks/datasync.md.
 """
 
 from datetime import timedelta

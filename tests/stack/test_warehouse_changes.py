@@ -263,3 +263,16 @@ def test_a_row_that_a_policy_rejects_now_leaves_the_warehouse_and_is_counted(
     config = config_of(["berlin"], {"t": strict})
     outcome = merge_logged(config, "berlin", "t", database.connect, address_of(database.url), target)
     assert (outcome.rows, outcome.rejected, outcome.deleted) == (1, 1, 1)
+
+
+def test_many_keys_that_change_only_their_letters_case_are_no_rows_twice(
+    database: SourceDatabase, target: DuckdbTarget
+) -> None:
+    """Both forms of a key are in the log, and each finds the row: more of them than fit into one query."""
+    database.execute("CREATE TABLE t (id VARCHAR(20) PRIMARY KEY, c INT)")
+    database.execute("INSERT INTO t SELECT CONCAT('k', seq), 0 FROM seq_1_to_700")
+    copy_table(database, target, "t", SNAPSHOT, LOG)
+    database.execute("UPDATE t SET id = UPPER(id)")
+    outcome = merged(database, target, "t")
+    assert (outcome.rows, outcome.upserted, outcome.deleted) == (700, 700, 700)
+    assert rows_of(target, "t", ["id", "c"]) == rows_in(database, "t", ["id", "c"])

@@ -10,6 +10,7 @@ import pytest
 
 from include.warehouse.__main__ import main
 from spool.command_line import ExitCode
+from tests.support.datasync import changes
 from tests.support.mariadb import Server
 from tests.support.warehouse import SourceDatabase
 
@@ -110,6 +111,25 @@ def test_cdc_status_shows_positions_and_lag_and_reconcile_merges_what_no_log_sho
     database.execute("SET STATEMENT sql_log_bin = 0 FOR DELETE FROM participants WHERE id = 1")
     code, (reconciled,) = run("reconcile", "--installation", "berlin")
     assert (code, reconciled["deleted"], reconciled["rows"]) == (ExitCode.DONE, 1, 1)
+
+
+def test_a_published_table_goes_to_the_stream_of_the_spool_folder_and_cdc_status_says_what_waits(
+    run: Run, database: SourceDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tmp_path / "warehouse.yml"
+    published = config.read_text().replace("participants: {}", "participants: {mode: log, publish: true}")
+    config.write_text(f"{published}journal: {tmp_path / 'journal'}\n")
+    at = ("--installation", "berlin")
+    code, (refused,) = run("sync", *at)
+    assert (code, refused["error"]) == (ExitCode.FAILED, "SettingsError"), "there is no spool folder"
+    monkeypatch.setenv("SPOOL_FOLDER", str(tmp_path / "spool"))
+    assert run("sync", *at)[0] == ExitCode.DONE
+    database.execute("UPDATE participants SET note = 'seen' WHERE id = 2")
+    assert run("sync", *at)[0] == ExitCode.DONE
+    (change,) = changes(tmp_path / "spool")
+    assert (change["operation"], change["before"]["note"], change["after"]["note"]) == ("update", "", "seen")
+    code, (position,) = run("cdc", "status", *at)
+    assert (code, position["published"], position["waiting"]) == (ExitCode.DONE, True, 0)
 
 
 def test_types_shows_what_becomes_of_each_column(run: Run) -> None:

@@ -252,6 +252,15 @@ def test_tables_that_are_copied_whole_each_time_are_an_epoch_each_time(world: Wo
     world.demand_same_table_elsewhere()
 
 
+def test_a_snapshot_that_is_older_than_the_current_one_is_not_published(small: World) -> None:
+    small.berlin.execute("INSERT INTO t VALUES (3, 'three')")
+    sync = small.sync(full=True)._replace(snapshot="20251125T090000Z")
+    sync_unit(sync, sync.config.units("berlin")[0])
+    assert len(epochs(small.spool_folder)) == 1
+    assert not isinstance(small.synced(), TableCopied), "the current one is followed as before"
+    small.demand_same_table_elsewhere()
+
+
 @pytest.mark.parametrize("at", [1, 2])
 def test_what_a_full_spool_refused_waits_in_the_journal_and_comes_first_when_there_is_room(
     small: World, at: int, monkeypatch: pytest.MonkeyPatch

@@ -9,8 +9,12 @@ from pathlib import Path
 import pytest
 
 from include.warehouse.__main__ import main
+from include.warehouse.config import ExasolTarget as ExasolSettings
+from include.warehouse.config import Installation, Table, WarehouseConfig, WarehouseFile
+from include.warehouse.sync import Sync, reconcile_unit, sync_unit
 from include.warehouse.target.exasol_target import ExasolTarget
 from spool.command_line import ExitCode
+from tests.support.datasync import changes, client
 from tests.support.exasol.faults import Fault
 from tests.support.exasol.server import ExasolServer
 from tests.support.exasol_database import ExasolDatabase, of_server
@@ -89,6 +93,40 @@ def test_text_beyond_exasols_longest_is_rejected_and_counted(database: SourceDat
     database.execute("INSERT INTO letters VALUES (1, REPEAT('x', 2000001)), (2, REPEAT('ü', 2000000))")
     copied = copy_table(database, target, "letters", ID)
     assert (copied.rows, copied.rejected, copied.rejected_by) == (1, 1, {"body": 1})
+
+
+def test_changes_of_a_published_table_are_in_the_stream_once_also_where_empty_texts_are_null(
+    database: SourceDatabase, target: ExasolTarget, tmp_path: Path
+) -> None:
+    database.execute(
+        "CREATE TABLE t (id INT, name VARCHAR(9), at DATETIME(3), amount DECIMAL(9,3), ratio DOUBLE, flag BIT(1),"
+        " raw VARBINARY(4), PRIMARY KEY (id, name))"
+    )
+    database.execute(
+        "INSERT INTO t VALUES (1, '', '2026-01-02 03:04:05.600', 1.5, 0.1, 1, x'00FF'), (2, 'b', NULL, 0, 1e300, 0, '')"
+    )
+    settings = Table(mode="watermark", watermark_column="id", publish=True)
+    known = WarehouseFile(
+        ExasolSettings(kind="exasol"), {"berlin": Installation(connection="berlin")}, {"t": settings}, tmp_path / "j"
+    )
+    sync = Sync(
+        WarehouseConfig(known), lambda name: database.connect, lambda: target, ID,
+        open_spool=lambda: client(tmp_path / "spool"),
+    )  # fmt: skip
+    (unit,) = sync.config.units()
+    for _ in range(2):
+        sync_unit(sync, unit)
+    assert changes(tmp_path / "spool") == [], "rows that are read again are no changes"
+    database.execute("UPDATE t SET amount = 2.25 WHERE id = 2")
+    database.execute("DELETE FROM t WHERE id = 1")
+    for _ in range(2):
+        sync_unit(sync, unit)
+        reconcile_unit(sync, unit)
+    updated, deleted = changes(tmp_path / "spool")
+    assert (updated["operation"], updated["primary_key"], updated["after"]["amount"]) == ("update", ["2", "b"], "2.250")
+    assert (deleted["operation"], deleted["primary_key"], deleted["before"]["at"]) == (
+        "delete", ["1", ""], "2026-01-02 03:04:05.600",
+    )  # fmt: skip
 
 
 def test_the_command_line_copies_into_exasol_and_one_that_fails_stops_no_other(

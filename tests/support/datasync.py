@@ -41,6 +41,7 @@ def stream_events(folder: Path) -> list[StreamEvent]:
     return [
         StreamEvent(record.key or b"", _header(record.headers, "ce_type"), json.loads(record.value or b""))
         for log in log_folders(folder)
+        if log.stream == "datasync"
         for commit in tail(log)
         for record in record_batch.records(commit.frame)
     ]

@@ -13,6 +13,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import NamedTuple
 
+from include.warehouse.column_types.mapped_column import MappedColumn
 from include.warehouse.column_types.source_column import SourceColumn
 from include.warehouse.errors import TableRefused, WholeCopyNeeded
 
@@ -50,6 +51,39 @@ def demand_known_types(table: str, columns: Sequence[SourceColumn]) -> None:
                 f"{table}: mode log cannot follow keys of the type {column.column_type} ({column.name})",
                 hint="use mode watermark or snapshot for this table",
             )
+
+
+def parsed_key(line: bytes, columns: Sequence[MappedColumn]) -> tuple[Literal, ...]:
+    """A key that a target or the source wrote as a line of CSV."""
+    return tuple(_literal_of(column, value) for column, value in zip(columns, csv_values(line), strict=True))
+
+
+def csv_values(line: bytes) -> list[bytes | None]:
+    """Values of a line without its end: None for NULL; of texts and empty bytes the quotes are gone."""
+    values: list[bytes | None] = []
+    position = 0
+    while position <= len(line):
+        if line[position : position + 1] != b'"':
+            end = line.find(b",", position)
+            end = len(line) if end < 0 else end
+            values.append(line[position:end] or None)
+        else:
+            end = position + 1
+            while (end := line.index(b'"', end)) and line[end + 1 : end + 2] == b'"':
+                end += 2
+            values.append(line[position + 1 : end].replace(b'""', b'"'))
+            end += 1
+        position = end + 1
+    return values
+
+
+def _literal_of(column: MappedColumn, value: bytes | None) -> Literal:
+    written = value or b""
+    if column.kind == "binary":
+        return Literal(written, bare=f"x'{written.decode()}'")
+    if column.kind in ("exact", "approximate"):
+        return Literal(written, bare=written.decode())
+    return Literal(written, text=written.decode())
 
 
 def _integer(column: SourceColumn, value: object) -> Literal:

@@ -20,8 +20,8 @@ import time
 from include.database.connection import Connect
 from include.warehouse.changes.binlog_keys import LoggedTable, changed_keys
 from include.warehouse.changes.gtid import GtidPosition
-from include.warehouse.changes.key_values import demand_known_types, key_literals
-from include.warehouse.changes.reselect import SqlKey, lines, missing_keys, rows_of_keys
+from include.warehouse.changes.key_values import demand_known_types, key_literals, parsed_key
+from include.warehouse.changes.reselect import SqlKey, lines, reselect_keys, rows_of_keys
 from include.warehouse.changes.server import ServerAddress, demand_row_binlog
 from include.warehouse.changes.table_changed import (
     TableChanged,
@@ -70,8 +70,9 @@ def merge_logged(
         if not keys and record.gtid == base.gtid:
             return changed(base, Merged(base.rows, 0, 0), started)
         record = record._replace(rejected=rejected_rows(plan, source))
-        gone = lines(missing_keys(plan, source, keys))
-        merged = target.merge(plan.target, rows_of_keys(plan, source, keys), gone, record)
+        asked = reselect_keys(plan, source, keys)
+        present = [parsed_key(line, plan.target.key_columns) for line in asked.present]
+        merged = target.merge(plan.target, rows_of_keys(plan, source, present), lines(asked.missing), record)
     failpoints.reach("warehouse.changes.merged")
     return changed(record, merged, started)
 

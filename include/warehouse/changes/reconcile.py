@@ -11,13 +11,11 @@ same result.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 
 from include.database.connection import Connect
-from include.warehouse.changes.key_values import Literal
-from include.warehouse.changes.reselect import SqlKey, key_lines, lines, rows_of_keys
+from include.warehouse.changes.key_values import parsed_key
+from include.warehouse.changes.reselect import key_lines, lines, rows_of_keys
 from include.warehouse.changes.table_changed import TableChanged, base_of, changed, demand_same_shape
-from include.warehouse.column_types.mapped_column import MappedColumn
 from include.warehouse.config import WarehouseConfig
 from include.warehouse.errors import WholeCopyNeeded
 from include.warehouse.snapshot.table_plan import TablePlan, plan_table
@@ -69,36 +67,3 @@ def _write_keys(plan: TablePlan, source: SnapshotTransaction, write: Write) -> N
             some.clear()
     if some:
         write(b"\n".join(some) + b"\n")
-
-
-def parsed_key(line: bytes, columns: Sequence[MappedColumn]) -> SqlKey:
-    """A key that a target wrote as a line of CSV."""
-    return tuple(_literal(column, value) for column, value in zip(columns, csv_values(line), strict=True))
-
-
-def csv_values(line: bytes) -> list[bytes | None]:
-    """Values of a line without its end: None for NULL; of texts and empty bytes the quotes are gone."""
-    values: list[bytes | None] = []
-    position = 0
-    while position <= len(line):
-        if line[position : position + 1] != b'"':
-            end = line.find(b",", position)
-            end = len(line) if end < 0 else end
-            values.append(line[position:end] or None)
-        else:
-            end = position + 1
-            while (end := line.index(b'"', end)) and line[end + 1 : end + 2] == b'"':
-                end += 2
-            values.append(line[position + 1 : end].replace(b'""', b'"'))
-            end += 1
-        position = end + 1
-    return values
-
-
-def _literal(column: MappedColumn, value: bytes | None) -> Literal:
-    written = value or b""
-    if column.kind == "binary":
-        return Literal(written, bare=f"x'{written.decode()}'")
-    if column.kind in ("exact", "approximate"):
-        return Literal(written, bare=written.decode())
-    return Literal(written, text=written.decode())

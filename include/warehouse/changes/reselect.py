@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
+from typing import NamedTuple
 
 from include.warehouse.changes.key_values import Literal
 from include.warehouse.column_types.csv_value import csv_expression
@@ -50,13 +51,24 @@ def rows_of_keys(plan: TablePlan, source: SnapshotTransaction, keys: Sequence[Sq
     return produce
 
 
-def missing_keys(plan: TablePlan, source: SnapshotTransaction, keys: Sequence[SqlKey]) -> list[bytes]:
-    """Those of `keys`, as lines of CSV, that no row has in the snapshot, or only one that a policy rejects."""
-    written = {b",".join(literal.csv for literal in key) for key in keys}
-    for where in _conditions(plan, source, keys):
-        for line in key_lines(plan, source, where):
-            written.discard(line)
-    return sorted(written)
+class Reselected(NamedTuple):
+    """
+    Keys as lines of CSV, sorted.
+
+    present   as the rows have them that are in the snapshot and no policy rejects: each row once, however many of the
+              keys that were asked for find it (by a collation, `anna` finds `Anna`)
+    missing   those that were asked for and that no such row has in this form
+    """
+
+    present: tuple[bytes, ...]
+    missing: tuple[bytes, ...]
+
+
+def reselect_keys(plan: TablePlan, source: SnapshotTransaction, keys: Sequence[SqlKey]) -> Reselected:
+    """Which of the keys are in the snapshot."""
+    asked = {b",".join(literal.csv for literal in key) for key in keys}
+    present = {line for where in _conditions(plan, source, keys) for line in key_lines(plan, source, where)}
+    return Reselected(tuple(sorted(present)), tuple(sorted(asked - present)))
 
 
 def key_lines(
