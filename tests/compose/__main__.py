@@ -148,7 +148,7 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, help="keep the engine's images here for the next time (a short path)")
     parser.add_argument("--publish", action="store_true", help="write docs/compose.md")
     options = parser.parse_args()
-    folder = options.folder or Path(tempfile.mkdtemp(prefix="sw-"))
+    folder = (options.folder or Path(tempfile.mkdtemp(prefix="sw-"))).resolve()
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with Engine(folder) as engine:
