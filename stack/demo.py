@@ -5,7 +5,8 @@ The main job, before your eyes: real log files and 200,000 generated events, thr
     2. log files of the machine and of the stack  6. verify --full, by the engine
     3. the first half of the load                 7. counted by a consumer that knows nothing of the engine
     4. Kafka gets SIGKILL; the second half        8. measurement reports: hosts to mirror
-                                                  9. three installations into the warehouse; then the table
+                                                  9. three installations into the warehouse, a change into
+                                                     Kafka too; then the table
 
 All of it goes through Airflow: DAG runs are triggered with conf payloads over its REST API. Can be run again and again;
 interrupted, it stops the stack unless that ran before.
